@@ -1,0 +1,83 @@
+"""What can go wrong with a token, in the domain's words; each class is mapped to one gpg-error elsewhere."""
+
+from __future__ import annotations
+
+
+class TokenError(Exception):
+    """Anything a token or its module refused. The message names the object and what to do, never a secret."""
+
+
+class PinRequired(TokenError):
+    """The operation needs the user PIN first: C_Login as USER, or CONTEXT_SPECIFIC when `context` is true."""
+
+    def __init__(self, message: str, *, context: bool = False) -> None:
+        super().__init__(message)
+        self.context = context
+
+
+class PinIncorrect(TokenError):
+    """The token refused the PIN; one try is spent."""
+
+
+class PinLengthInvalid(TokenError):
+    """The PIN lies outside the token's length limits; no try is spent."""
+
+
+class PinBlocked(TokenError):
+    """The user PIN is locked; only the security officer can help."""
+
+
+class PinNotSet(TokenError):
+    """The token has no user PIN yet."""
+
+
+class Canceled(TokenError):
+    """The user gave up, at the prompt or at the pin pad."""
+
+
+class TokenNotPresent(TokenError):
+    """No slot holds the token."""
+
+
+class TokenRemoved(TokenError):
+    """The token went away under an operation or a session."""
+
+
+class SessionLost(TokenError):
+    """Session, login or object handles are stale; list again and repeat once."""
+
+
+class KeyNotFound(TokenError):
+    """The token has no such key, or no private half of it."""
+
+
+class WrongKeyUsage(TokenError):
+    """The key may not be used this way."""
+
+
+class UnsupportedAlgorithm(TokenError):
+    """The token has no mechanism for this; the message lists what was tried."""
+
+
+class InvalidData(TokenError):
+    """The data to be signed or decrypted are malformed for this key."""
+
+
+class NotSupported(TokenError):
+    """The module does not have this function at all."""
+
+
+class TokenFailure(TokenError):
+    """Every other failure the module reported; the message holds the CKR name."""
+
+
+class ModuleUnavailable(TokenError):
+    """The module cannot be loaded, or its worker is waiting for its next start."""
+
+
+class ModuleCrashed(TokenError):
+    """The module's process ended, or spoke out of turn, during the operation."""
+
+
+class ModuleTimeout(TokenError):
+    """The module did not answer in time; its process was ended."""

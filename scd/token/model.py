@@ -1,0 +1,112 @@
+"""What a token is and holds, as plain frozen data: no wire, no PKCS#11 library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from scd.gcrypt.pubkey import PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class TokenId:
+    """The four texts by which a token is known, with the padding blanks stripped.
+
+    Slot numbers change; these four do not (PKCS#11 v3.1 §3.2, CK_TOKEN_INFO).
+    """
+
+    manufacturer: str
+    model: str
+    serial: str
+    label: str
+
+
+class PinTries(Enum):
+    """What CK_TOKEN_INFO's flags say of the user PIN's remaining tries; PKCS#11 has no number."""
+
+    FULL = "full"
+    LOW = "low"
+    FINAL = "final"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """One token as its slot shows it now.
+
+    `pin_min` and `pin_max` are octets, both 0 when the token does not tell.
+    """
+
+    id: TokenId
+    initialized: bool
+    login_required: bool
+    pin_initialized: bool
+    pinpad: bool
+    write_protected: bool
+    pin_tries: PinTries
+    pin_min: int
+    pin_max: int
+    logged_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """An X.509 certificate on a token, with what scd needs of its content.
+
+    `subject` is in RFC 4514 form; `not_before` in seconds since the epoch, None when it cannot be
+    told; `key_usage` holds asn1crypto's names of the bits (`digital_signature`, …), None without the extension.
+    """
+
+    der: bytes
+    cka_id: bytes
+    label: str
+    subject: str
+    not_before: int | None
+    key_usage: tuple[str, ...] | None
+    is_ca: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A private key, or what must be one although it hides until login, and its public half.
+
+    `can_sign` and `can_decrypt` repeat the token's attributes (CKA_SIGN or CKA_VERIFY; CKA_DECRYPT, CKA_UNWRAP,
+    CKA_DERIVE or the public twins); None where the token does not say. `private_seen` is false as long as only the
+    public key or the certificate could be read.
+    """
+
+    cka_id: bytes
+    label: str
+    public: PublicKey
+    can_sign: bool | None
+    can_decrypt: bool | None
+    always_authenticate: bool
+    private_seen: bool
+    certificate: Certificate | None
+
+    @property
+    def keygrip(self) -> bytes:
+        """libgcrypt's 20 octets."""
+        return self.public.keygrip
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An object that was left out, and why; `what` names it for a log line."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenObjects:
+    """All that is usable on one token.
+
+    `certificates` are those that belong to no key of the token. `version` changes whenever the content does: who
+    knows it may ask `objects(token, known=version)` and gets None for "nothing new".
+    """
+
+    keys: tuple[KeyPair, ...]
+    certificates: tuple[Certificate, ...]
+    skipped: tuple[Skipped, ...]
+    version: int
