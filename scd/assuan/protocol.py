@@ -1,0 +1,43 @@
+"""Who may speak now: the events legal in each state of a connection, and the answer to those that are not.
+
+libassuan's codes: NOT_IMPLEMENTED for D, END and CANCEL outside an inquiry (seen with gpg-agent 2.2.40), and
+ASS_UNEXPECTED_CMD for a command inside one.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from scd.assuan.events import BadLine, Cancel, Command, Data, End, Event
+from scd.assuan.gpgerror import GpgErr
+
+
+class State(Enum):
+    """Where a connection stands, seen from the client."""
+
+    READY = "commands are taken"
+    INQUIRING = "an INQUIRE waits for D, END or CAN"
+    CLOSED = "BYE was said"
+
+
+Refusal = tuple[GpgErr, str]
+
+_AFTER_BYE: Refusal = (GpgErr.ASS_UNEXPECTED_CMD, "connection is closed")
+
+_REFUSALS: dict[tuple[State, type[Event]], Refusal] = {
+    (State.READY, Data): (GpgErr.NOT_IMPLEMENTED, "data line outside an inquiry"),
+    (State.READY, End): (GpgErr.NOT_IMPLEMENTED, "END outside an inquiry"),
+    (State.READY, Cancel): (GpgErr.NOT_IMPLEMENTED, "CAN outside an inquiry"),
+    (State.INQUIRING, Command): (GpgErr.ASS_UNEXPECTED_CMD, "command inside an inquiry"),
+    (State.CLOSED, Command): _AFTER_BYE,
+    (State.CLOSED, Data): _AFTER_BYE,
+    (State.CLOSED, End): _AFTER_BYE,
+    (State.CLOSED, Cancel): _AFTER_BYE,
+}
+
+
+def refusal(state: State, event: Event) -> Refusal | None:
+    """None if the event is legal in this state, else the code and text of the ERR that answers it."""
+    if isinstance(event, BadLine):
+        return event.code, event.reason
+    return _REFUSALS.get((state, type(event)))
