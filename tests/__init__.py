@@ -1,0 +1,1 @@
+"""The test suites; `tests.harness` holds what they share."""

@@ -1,0 +1,1 @@
+"""Shared by the suites: tokens, a GnuPG home, a pinentry, an Assuan client."""

@@ -1,0 +1,72 @@
+"""Processes that are not our children: who they are, and waiting for their end without sleeping."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from pathlib import Path
+
+
+def children(pid: int) -> list[int]:
+    """The processes `pid` has started and that still run (Linux, /proc)."""
+    found: list[int] = []
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """The children, and theirs."""
+    below = children(pid)
+    return below + [deeper for child in below for deeper in descendants(child)]
+
+
+def command_line(pid: int) -> str:
+    """What `pid` was started with, or an empty text when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def open_handles(pids: list[int]) -> dict[int, int]:
+    """A pidfd for each process that is still there; a pid may be given to another, a pidfd may not."""
+    handles = {}
+    for pid in pids:
+        try:
+            handles[pid] = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+    return handles
+
+
+def wait_for_end(handles: dict[int, int], timeout_s: float) -> list[int]:
+    """Wait until the processes behind the pidfds have ended; gives those that have not. Closes the pidfds."""
+    poll = select.poll()
+    waiting = {fd: pid for pid, fd in handles.items()}
+    for fd in waiting:
+        poll.register(fd, select.POLLIN)
+    deadline = time.monotonic() + timeout_s
+    while waiting and (left := deadline - time.monotonic()) > 0:
+        for fd, _ in poll.poll(left * 1000):
+            poll.unregister(fd)
+            os.close(fd)
+            del waiting[fd]
+    for fd in waiting:
+        os.close(fd)
+    return sorted(waiting.values())
+
+
+def end(pid: int, timeout_s: float = 10) -> None:
+    """SIGTERM and wait; SIGKILL for one that does not listen."""
+    handles = open_handles([pid])
+    if not handles:
+        return
+    os.kill(pid, signal.SIGTERM)
+    if wait_for_end(handles, timeout_s):
+        os.kill(pid, signal.SIGKILL)
