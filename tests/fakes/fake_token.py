@@ -1,0 +1,141 @@
+"""One token of the fake module: its keys, its PIN and what a test may do to it behind the daemon's back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from scd.token.model import Certificate, KeyPair, PinTries, Skipped, TokenId, TokenInfo
+from tests.fakes.keys import PrivateKey, certificate, private_key, public_of
+
+TRIES = 5
+
+
+@dataclass(slots=True)
+class FakeKey:
+    """A private key on a fake token. `hidden`: invisible, public half included, until login."""
+
+    private: PrivateKey
+    cka_id: bytes
+    label: str
+    certificate: Certificate | None = None
+    can_sign: bool | None = True
+    can_decrypt: bool | None = True
+    always_authenticate: bool = False
+    hidden: bool = False
+
+    def shown(self, logged_in: bool) -> KeyPair:
+        """The key as `objects()` lists it."""
+        return KeyPair(
+            cka_id=self.cka_id,
+            label=self.label,
+            public=public_of(self.private),
+            can_sign=self.can_sign,
+            can_decrypt=self.can_decrypt,
+            always_authenticate=self.always_authenticate,
+            private_seen=logged_in,
+            certificate=self.certificate,
+        )
+
+
+@dataclass(slots=True)
+class FakeToken:
+    """A token. Tests change its fields at will, `logged_in = False` to lose a login for one.
+
+    `at_the_pinpad`: what the person types there; None means cancel.
+    """
+
+    label: str
+    pin: bytes = b""
+    serial: str = "0001"
+    keys: list[FakeKey] = field(default_factory=list)
+    certificates: list[Certificate] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    present: bool = True
+    initialized: bool = True
+    login_required: bool = True
+    pinpad: bool = False
+    write_protected: bool = False
+    pin_min: int = 4
+    pin_max: int = 255
+    tries_left: int = TRIES
+    logged_in: bool = False
+    at_the_pinpad: bytes | None = None
+
+    @property
+    def id(self) -> TokenId:
+        """The four texts."""
+        return TokenId("scd tests", "fake", self.serial, self.label)
+
+    @property
+    def tries(self) -> PinTries:
+        """The flags of CK_TOKEN_INFO."""
+        if self.tries_left <= 0:
+            return PinTries.LOCKED
+        if self.tries_left == 1:
+            return PinTries.FINAL
+        return PinTries.FULL if self.tries_left == TRIES else PinTries.LOW
+
+    @property
+    def info(self) -> TokenInfo:
+        """The token as `tokens()` lists it."""
+        return TokenInfo(
+            id=self.id,
+            initialized=self.initialized,
+            login_required=self.login_required,
+            pin_initialized=bool(self.pin),
+            pinpad=self.pinpad,
+            write_protected=self.write_protected,
+            pin_tries=self.tries,
+            pin_min=self.pin_min,
+            pin_max=self.pin_max,
+            logged_in=self.logged_in,
+        )
+
+    def remove(self) -> None:
+        """The person takes the token out: the login is gone, too."""
+        self.present = self.logged_in = False
+
+    def insert(self) -> None:
+        """The person puts it in again."""
+        self.present = True
+
+
+def fixture_key(name: str, cka_id_hex: str, *, label: str = "", has_certificate: bool = False) -> FakeKey:
+    """The key `name` of softhsm-fixtures/keys, with its certificate if wanted."""
+    cka_id = bytes.fromhex(cka_id_hex)
+    label = label or name.partition("-")[2]
+    return FakeKey(
+        private_key(name), cka_id, label, certificate(name, cka_id, label) if has_certificate else None
+    )
+
+
+def work_token(serial: str = "0001") -> FakeToken:
+    """The twin of token `work` in softhsm-fixtures/tokens.toml: same keys, CKA_IDs, labels, PIN and grips."""
+    keys = [
+        fixture_key("work-rsa2048", "01", has_certificate=True),
+        fixture_key("work-p256", "02", has_certificate=True),
+        fixture_key("work-p384", "03", has_certificate=True),
+        fixture_key("work-ed25519", "04", has_certificate=True),
+        fixture_key("work-rsa2048-bare", "05"),
+        fixture_key("work-p256-ecdh", "06"),
+        fixture_key("work-ed25519-bare", "07"),
+    ]
+    for key in keys:
+        key.can_sign = key.label != "p256-ecdh"
+        key.can_decrypt = key.label in ("rsa2048", "rsa2048-bare", "p384", "p256-ecdh")
+    ca = certificate("ca", b"\x08", "ca")
+    return FakeToken("work", b"work-pin-271828", serial, keys, [ca])
+
+
+def always_token(serial: str = "0002") -> FakeToken:
+    """The twin of token `always`: a PIN for each use."""
+    keys = [fixture_key("always-rsa2048", "01", has_certificate=True), fixture_key("always-p256", "02")]
+    for key in keys:
+        key.always_authenticate = True
+    return FakeToken("always", b"always-pin-141421", serial, keys)
+
+
+def x25519_token(serial: str = "0003") -> FakeToken:
+    """A token with an X25519 key, which SoftHSM 2.6.1 cannot derive with."""
+    key = FakeKey(private_key("x25519"), b"\x09", "x25519", can_sign=False)
+    return FakeToken("montgomery", b"montgomery-pin-161803", serial, [key])
