@@ -37,6 +37,12 @@ def own_tokens(minted: Minted, tmp_path: Path) -> Minted:
 
 
 @pytest.fixture
+def new_tokens(tmp_path: Path) -> Callable[..., Minted]:
+    """Mints the named tokens alone, for other processes than this one: `new_tokens("work", "clone")`."""
+    return lambda *names: mint(tmp_path / f"softhsm-{'-'.join(names)}", names)
+
+
+@pytest.fixture
 def gnupg_home(request: pytest.FixtureRequest, minted: Minted) -> Iterator[Callable[..., GnupgHome]]:
     """A maker of GnuPG homes, arguments as for GnupgHome; without any: our scd, the standard tokens, a log.
 

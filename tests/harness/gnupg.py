@@ -76,7 +76,6 @@ class GnupgHome:
         self.pinentry = Pinentry(self.path / "pinentry")
         self.agent_log = self.path / "gpg-agent.log"
         self.daemon_log = self.path / "scd.log"
-        self._agent_pid: int | None = None
         self.env = self._environment(tokens)
         program = scdaemon or self._scd_program()
         self.write(
@@ -156,8 +155,7 @@ class GnupgHome:
     def start_agent(self) -> int:
         """Start the agent unless it runs; gives its process id."""
         line = next(line for line in self.connect_agent("GETINFO pid").splitlines() if line.startswith("D "))
-        self._agent_pid = int(line[2:])
-        return self._agent_pid
+        return int(line[2:])
 
     def daemon_pids(self) -> list[int]:
         """The agent's children and theirs: the smart-card daemon and its workers."""
@@ -165,6 +163,8 @@ class GnupgHome:
 
     def stop_agent(self, timeout_s: float = 15) -> None:
         """End the agent and see its daemon end by itself; AssertionError names a daemon that does not."""
+        if not self.path.exists():
+            return
         alive = self.run("gpg-connect-agent", "--no-autostart", "GETINFO pid", "/bye", check=False).out
         pids = [int(line[2:]) for line in alive.splitlines() if line.startswith("D ")]
         if not pids:
@@ -196,7 +196,7 @@ class GnupgHome:
         return found
 
     def close(self) -> None:
-        """End the agent, remove the home."""
+        """End the agent, remove the home. May be called again."""
         try:
             self.stop_agent()
         finally:
