@@ -45,7 +45,7 @@ mount_pip() {
   lend /etc/pip.conf
   lend "${XDG_CONFIG_HOME:-$HOME/.config}/pip/pip.conf" /root/.config/pip/pip.conf
   for folder in $(python3 -m pip config list 2>/dev/null | grep -oE "(file://|')/[^ '\\]+" | sed -E "s,^(file://|'),,"); do
-    lend "$folder"
+    lend "${folder%/simple}"  # the files of a local index lie beside its pages
   done
 }
 

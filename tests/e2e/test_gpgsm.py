@@ -1,0 +1,81 @@
+"""X.509 with gpgsm: learn, sign, decrypt, list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.user import MESSAGE, learn
+from tests.harness.gnupg import GnupgHome
+from tests.harness.tokens import Minted
+
+
+def ca_of(tokens: Minted) -> Path:
+    """The issuer of all test certificates."""
+    path = tokens.tokens["work"].objects["ca"].certificate_pem
+    assert path is not None
+    return path
+
+
+@pytest.fixture
+def learnt(home: GnupgHome, work: Minted) -> GnupgHome:
+    """A home whose gpgsm has learnt the token `work`."""
+    learn(home, ca_of(work))
+    return home
+
+
+def test_learn_card_imports_every_certificate(home: GnupgHome, work: Minted) -> None:
+    learned = home.gpgsm("--learn-card")
+
+    listing = home.gpgsm("--with-colons", "--with-keygrip", "--list-keys").out
+    known = {line.split(":")[9] for line in listing.splitlines() if line.startswith("grp:")}
+    objects = work.tokens["work"].objects.values()
+    assert known == {entry.keygrip for entry in objects if "certificate" in entry.parts}
+    assert "older than us" not in learned.err
+
+
+def test_secret_keys_are_listed_with_their_token(learnt: GnupgHome, work: Minted) -> None:
+    listing = learnt.gpgsm("-K", "--with-keygrip").out
+
+    objects = work.tokens["work"].objects
+    for name in ("rsa2048", "p256", "p384", "ed25519"):
+        assert f"keygrip: {objects[name].keygrip}" in listing
+    assert listing.count("card s/n:") == 4
+    assert objects["ca"].keygrip is not None
+    assert objects["ca"].keygrip not in listing
+
+
+@pytest.mark.parametrize("name", ["rsa2048", "p256", "p384"])
+def test_signature_is_verified(learnt: GnupgHome, work: Minted, name: str) -> None:
+    keygrip = work.tokens["work"].objects[name].keygrip
+    signed = learnt.gpgsm("-u", f"&{keygrip}", "--armor", "--sign", input=MESSAGE).stdout
+
+    verified = learnt.gpgsm("--status-fd", "1", "--verify", input=signed)
+
+    assert "[GNUPG:] GOODSIG" in verified.out
+
+
+def test_detached_signature_is_verified_by_openssl(learnt: GnupgHome, work: Minted) -> None:
+    keygrip = work.tokens["work"].objects["rsa2048"].keygrip
+    letter = learnt.write("letter.txt", MESSAGE.decode())
+    learnt.gpgsm("-u", f"&{keygrip}", "-o", "letter.p7s", "--detach-sign", letter)
+
+    checked = learnt.run(
+        "openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", "letter.p7s", "-content", letter,
+        "-CAfile", ca_of(work), "-purpose", "any", "-out", "read.txt",
+    )  # fmt: skip
+
+    assert "erif" in checked.err
+    assert (learnt.path / "read.txt").read_bytes() == MESSAGE
+
+
+def test_message_to_the_rsa_certificate_is_decrypted(learnt: GnupgHome, work: Minted) -> None:
+    keygrip = work.tokens["work"].objects["rsa2048"].keygrip
+    secret = learnt.gpgsm("-e", "-r", f"&{keygrip}", input=MESSAGE).stdout
+
+    assert learnt.gpgsm("-d", input=secret).stdout == MESSAGE
+
+
+def test_learning_asks_for_no_pin(learnt: GnupgHome) -> None:
+    assert learnt.pinentry.prompts == []

@@ -1,0 +1,194 @@
+"""Several tokens of one module, and tokens of two modules, in one daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import MakeHome, TokensOf
+from tests.e2e.ssh import offered, public_line, ssh_sign_and_verify
+from tests.e2e.user import (
+    encrypt_and_decrypt,
+    grip,
+    is_gnupg_22,
+    key_by_grip,
+    make_stubs,
+    sign_and_verify,
+)
+from tests.harness import processes
+from tests.harness.gnupg import GnupgHome
+from tests.harness.tokens import Minted
+
+CLIENT_MODULES = ("/usr/lib/*/pkcs11/p11-kit-client.so", "/usr/lib64/pkcs11/p11-kit-client.so")
+
+
+def knows_pins(home: GnupgHome, tokens: Minted) -> None:
+    """The person types each token's own PIN, by the token's name in the window; any other text is cancelled."""
+    for token in tokens.tokens.values():
+        home.pinentry.for_text(f'"{token.label}"', token.pin)
+
+
+@pytest.fixture
+def both(tokens_of: TokensOf) -> Minted:
+    """Two tokens of one module."""
+    return tokens_of("work", "backup")
+
+
+@pytest.fixture
+def home_of_both(gnupg_home: MakeHome, both: Minted) -> GnupgHome:
+    """A home with the two tokens."""
+    home: GnupgHome = gnupg_home(both)
+    knows_pins(home, both)
+    return home
+
+
+def serials(home: GnupgHome) -> list[str]:
+    """The serial numbers of `GETINFO card_list`, in its order."""
+    listing = home.connect_agent("SCD GETINFO card_list").splitlines()
+    return [line.removeprefix("S SERIALNO ") for line in listing if line.startswith("S SERIALNO ")]
+
+
+def test_every_token_has_its_own_serial_number(home_of_both: GnupgHome) -> None:
+    listed = serials(home_of_both)
+
+    assert len(set(listed)) == len(listed) == 2
+    for serial in listed:
+        assert home_of_both.connect_agent(f"SCD SERIALNO --demand={serial}").split()[:3] == [
+            "S", "SERIALNO", serial
+        ]  # fmt: skip
+
+
+def test_plain_serialno_stays_with_one_token(home_of_both: GnupgHome) -> None:
+    answers = {home_of_both.connect_agent("SCD SERIALNO") for _ in range(4)}
+    home_of_both.connect_agent("SCD KILLSCD")
+    answers |= {home_of_both.connect_agent("SCD SERIALNO")}
+
+    assert len(answers) == 1
+
+
+def test_keys_of_both_tokens_sign_and_decrypt(home_of_both: GnupgHome, both: Minted) -> None:
+    home = home_of_both
+    work, backup = both.tokens["work"].objects, both.tokens["backup"].objects
+    make_stubs(home)
+    on_work = key_by_grip(home, "RSA", grip(work["rsa2048"]), subkey=("RSA", grip(work["rsa2048-bare"])))
+    on_backup = key_by_grip(
+        home, "RSA", grip(backup["rsa2048"]), subkey=("ECDH", grip(backup["p521"])), uid="Bob <bob@example.org>"
+    )
+
+    for fingerprint in (on_work, on_backup, on_work):
+        sign_and_verify(home, fingerprint)
+        encrypt_and_decrypt(home, fingerprint)
+
+    assert len(home.pinentry.prompts) == 2
+
+
+def test_subkey_may_live_on_the_other_token(home_of_both: GnupgHome, both: Minted) -> None:
+    home = home_of_both
+    make_stubs(home)
+    fingerprint = key_by_grip(
+        home,
+        "ECDSA",
+        grip(both.tokens["work"].objects["p256"]),
+        subkey=("RSA", grip(both.tokens["backup"].objects["rsa3072"])),
+    )
+
+    sign_and_verify(home, fingerprint)
+    encrypt_and_decrypt(home, fingerprint)
+
+
+def test_ssh_is_offered_keys_of_both_tokens(home_of_both: GnupgHome, both: Minted) -> None:
+    listed = set(offered(home_of_both))
+
+    on_work = {public_line(both.tokens["work"].objects[name]) for name in ("rsa2048", "p256", "p384", "ed25519")}
+    on_backup = {public_line(both.tokens["backup"].objects[name]) for name in ("rsa2048", "p521", "rsa4096")}
+    if is_gnupg_22():
+        assert len(listed) == 2
+    else:
+        assert on_work | on_backup <= listed
+
+
+@contextlib.contextmanager
+def p11_kit_server(tokens: Minted, socket: Path) -> Iterator[None]:
+    """SoftHSM with these tokens behind a socket, in a process of its own."""
+    process = subprocess.Popen(
+        ["p11-kit", "server", "-f", "--name", str(socket), "--provider", str(tokens.module), "pkcs11:"],
+        env=os.environ | tokens.env,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        process.stdout.readline()  # it prints the address once it listens
+        yield
+    finally:
+        handles = processes.open_handles([process.pid, *processes.descendants(process.pid)])
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(10)
+        process.stdout.close()
+        assert not processes.wait_for_end(handles, 10)
+
+
+def client_module() -> Path:
+    """p11-kit's module that talks to the server."""
+    for pattern in CLIENT_MODULES:
+        for found in Path("/").glob(pattern.lstrip("/")):
+            return found
+    pytest.skip("p11-kit-client.so is not installed (package p11-kit-modules)")
+
+
+@pytest.fixture
+def home_of_two_modules(gnupg_home: MakeHome, tokens_of: TokensOf) -> Iterator[GnupgHome]:
+    """Token `work` in SoftHSM, token `backup` in another SoftHSM behind p11-kit's client."""
+    if shutil.which("p11-kit") is None:
+        pytest.skip("p11-kit is not installed")
+    work, backup = tokens_of("work"), tokens_of("backup")
+    home: GnupgHome = gnupg_home(work)
+    home.write(
+        "scd.conf",
+        f"log-file {home.daemon_log}\nverbose\nproviders softhsm,remote\n"
+        f"provider-softhsm-library {work.module}\nprovider-remote-library {client_module()}\n",
+    )
+    knows_pins(home, work)
+    knows_pins(home, backup)
+    socket = home.path / "p11-kit.socket"
+    home.env["P11_KIT_SERVER_ADDRESS"] = f"unix:path={socket}"
+    with p11_kit_server(backup, socket):
+        yield home
+        home.stop_agent()
+
+
+def test_keys_of_two_modules_are_used_at_once(home_of_two_modules: GnupgHome, tokens_of: TokensOf) -> None:
+    home = home_of_two_modules
+    work = tokens_of("work").tokens["work"].objects
+    backup = tokens_of("backup").tokens["backup"].objects
+    make_stubs(home)
+    on_work = key_by_grip(home, "EDDSA", grip(work["ed25519"]), subkey=("RSA", grip(work["rsa2048"])))
+    on_backup = key_by_grip(
+        home, "ECDSA", grip(backup["p521"]), subkey=("RSA", grip(backup["rsa2048"])), uid="Bob <bob@example.org>"
+    )
+
+    for fingerprint in (on_work, on_backup):
+        sign_and_verify(home, fingerprint)
+        encrypt_and_decrypt(home, fingerprint)
+
+
+def test_a_missing_module_does_not_stop_the_other(gnupg_home: MakeHome, work: Minted) -> None:
+    home = gnupg_home(work)
+    home.write(
+        "scd.conf",
+        f"log-file {home.daemon_log}\nproviders gone,softhsm\nprovider-gone-library {home.path}/no-such-module.so\n"
+        f"provider-softhsm-library {work.module}\nopenpgp-auth {work.tokens['work'].objects['p256'].keygrip}\n",
+    )
+    knows_pins(home, work)
+
+    ssh_sign_and_verify(home, work.tokens["work"].objects["p256"])
+
+    log = home.daemon_log.read_text()
+    assert "no-such-module.so" in log
