@@ -5,8 +5,8 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-scd=$here/.venv/bin/scd
-python=$here/.venv/bin/python
+scd=${SCD_PROGRAM:-$here/.venv/bin/scd}
+python=${SCD_PYTHON:-$here/.venv/bin/python}
 fixtures=$here/softhsm-fixtures
 
 # --- showing what is done ------------------------------------------------------------------------------------------
