@@ -8,8 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
+from tests.harness.gnupg import scd_program
 from tests.harness.tokens import REPOSITORY
 
 QUICKSTART = REPOSITORY / "examples" / "quickstart.sh"
@@ -37,11 +36,8 @@ def homes_left(output: str) -> list[str]:
     return [home for home in named if Path(home).exists()]
 
 
-def test_every_step_works_and_nothing_is_left() -> None:
-    program = Path(sys.executable).with_name("scd")
-    if not program.exists():
-        pytest.skip("scd is not installed beside this Python")
-    done = demonstrate(program)
+def test_every_step_works_and_nothing_is_left(tmp_path: Path) -> None:
+    done = demonstrate(scd_program(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     summary = re.findall(r"^  ok  (.{34})", done.stdout, re.MULTILINE)
     assert tuple(map(str.strip, summary)) == STEPS

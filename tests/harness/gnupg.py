@@ -27,6 +27,18 @@ def scd_command() -> list[str]:
     return [str(installed)] if installed.exists() else [sys.executable, "-m", "scd"]
 
 
+def scd_program(folder: Path) -> Path:
+    """One file that starts the daemon: the installed program, or a script in `folder` for the working copy."""
+    command = scd_command()
+    if len(command) == 1:
+        return Path(command[0])
+    script = folder / "scd"
+    text = f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(REPOSITORY))} exec {shlex.join(command)} "$@"\n'
+    script.write_text(text, encoding="utf-8")
+    script.chmod(0o700)
+    return script
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a command gave; `status` is its exit status."""
@@ -77,7 +89,7 @@ class GnupgHome:
         self.agent_log = self.path / "gpg-agent.log"
         self.daemon_log = self.path / "scd.log"
         self.env = self._environment(tokens)
-        program = scdaemon or self._scd_program()
+        program = scdaemon or scd_program(self.path)
         self.write(
             "gpg-agent.conf",
             f"scdaemon-program {program}\npinentry-program {self.pinentry.program}\nenable-ssh-support\n"
@@ -97,17 +109,6 @@ class GnupgHome:
             "SSH_AUTH_SOCK": str(self.path / "S.gpg-agent.ssh"),
         }
         return env | (tokens.env if tokens else {})
-
-    def _scd_program(self) -> Path:
-        """The installed program itself, or a script that runs the working copy."""
-        command = scd_command()
-        if len(command) == 1:
-            return Path(command[0])
-        script = self.path / "scd"
-        text = f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(REPOSITORY))} exec {shlex.join(command)} "$@"\n'
-        script.write_text(text, encoding="utf-8")
-        script.chmod(0o700)
-        return script
 
     def write(self, name: str, text: str) -> Path:
         """Put a file into the home."""
