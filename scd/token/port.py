@@ -1,7 +1,7 @@
 """The port: what the daemon asks of a PKCS#11 module. Plain data in and out; nothing is called back.
 
-Three classes stand behind it: the complete fake of the tests, the in-process module, and the worker. An implementation that
-needs a PIN raises `PinRequired`; whoever owns the client asks and calls again.
+Three classes stand behind it: the complete fake of the tests, the in-process module, and the worker. An
+implementation that needs a PIN raises `PinRequired`; whoever owns the client asks and calls again.
 """
 
 from __future__ import annotations

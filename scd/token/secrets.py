@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from typing import NoReturn
 
 
@@ -19,6 +21,10 @@ class Pin:
     def reveal(self) -> bytes:
         """The octets themselves, for C_Login and for the frame that carries them to the worker only."""
         return bytes(self._octets)
+
+    def digest(self, key: bytes) -> bytes:
+        """HMAC-SHA256 under `key`: tells whether the same PIN comes twice without keeping it."""
+        return hmac.digest(key, self._octets, hashlib.sha256)
 
     def forget(self) -> None:
         """Overwrite the octets; the PIN is empty from now on."""

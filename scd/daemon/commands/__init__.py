@@ -1,0 +1,7 @@
+"""The families of commands; importing this package fills the table."""
+
+from __future__ import annotations
+
+from scd.daemon.commands import attributes, card, crypto, info, keys, refused, session
+
+__all__ = ["attributes", "card", "crypto", "info", "keys", "refused", "session"]

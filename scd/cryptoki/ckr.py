@@ -1,0 +1,164 @@
+"""CKR return values: their names, and the one table that turns them into the domain's errors."""
+
+from __future__ import annotations
+
+from scd.token import errors
+from scd.token.errors import TokenError
+
+# PKCS#11 v3.1, pkcs11t.h. Values a client can meet; unknown ones are shown as numbers.
+_NAMES = {
+    0x000: "OK", 0x001: "CANCEL", 0x002: "HOST_MEMORY", 0x003: "SLOT_ID_INVALID", 0x005: "GENERAL_ERROR",
+    0x006: "FUNCTION_FAILED", 0x007: "ARGUMENTS_BAD", 0x008: "NO_EVENT", 0x009: "NEED_TO_CREATE_THREADS",
+    0x00A: "CANT_LOCK", 0x010: "ATTRIBUTE_READ_ONLY", 0x011: "ATTRIBUTE_SENSITIVE", 0x012: "ATTRIBUTE_TYPE_INVALID",
+    0x013: "ATTRIBUTE_VALUE_INVALID", 0x01B: "ACTION_PROHIBITED", 0x020: "DATA_INVALID", 0x021: "DATA_LEN_RANGE",
+    0x030: "DEVICE_ERROR", 0x031: "DEVICE_MEMORY", 0x032: "DEVICE_REMOVED", 0x040: "ENCRYPTED_DATA_INVALID",
+    0x041: "ENCRYPTED_DATA_LEN_RANGE", 0x050: "FUNCTION_CANCELED", 0x051: "FUNCTION_NOT_PARALLEL",
+    0x054: "FUNCTION_NOT_SUPPORTED", 0x060: "KEY_HANDLE_INVALID", 0x062: "KEY_SIZE_RANGE",
+    0x063: "KEY_TYPE_INCONSISTENT", 0x064: "KEY_NOT_NEEDED", 0x065: "KEY_CHANGED", 0x066: "KEY_NEEDED",
+    0x067: "KEY_INDIGESTIBLE", 0x068: "KEY_FUNCTION_NOT_PERMITTED", 0x069: "KEY_NOT_WRAPPABLE",
+    0x06A: "KEY_UNEXTRACTABLE", 0x070: "MECHANISM_INVALID", 0x071: "MECHANISM_PARAM_INVALID",
+    0x082: "OBJECT_HANDLE_INVALID", 0x090: "OPERATION_ACTIVE", 0x091: "OPERATION_NOT_INITIALIZED",
+    0x0A0: "PIN_INCORRECT", 0x0A1: "PIN_INVALID", 0x0A2: "PIN_LEN_RANGE", 0x0A3: "PIN_EXPIRED", 0x0A4: "PIN_LOCKED",
+    0x0B0: "SESSION_CLOSED", 0x0B1: "SESSION_COUNT", 0x0B3: "SESSION_HANDLE_INVALID",
+    0x0B4: "SESSION_PARALLEL_NOT_SUPPORTED", 0x0B5: "SESSION_READ_ONLY", 0x0B6: "SESSION_EXISTS",
+    0x0B7: "SESSION_READ_ONLY_EXISTS", 0x0B8: "SESSION_READ_WRITE_SO_EXISTS", 0x0C0: "SIGNATURE_INVALID",
+    0x0C1: "SIGNATURE_LEN_RANGE", 0x0D0: "TEMPLATE_INCOMPLETE", 0x0D1: "TEMPLATE_INCONSISTENT",
+    0x0E0: "TOKEN_NOT_PRESENT", 0x0E1: "TOKEN_NOT_RECOGNIZED", 0x0E2: "TOKEN_WRITE_PROTECTED",
+    0x0F0: "UNWRAPPING_KEY_HANDLE_INVALID", 0x0F1: "UNWRAPPING_KEY_SIZE_RANGE",
+    0x0F2: "UNWRAPPING_KEY_TYPE_INCONSISTENT", 0x100: "USER_ALREADY_LOGGED_IN", 0x101: "USER_NOT_LOGGED_IN",
+    0x102: "USER_PIN_NOT_INITIALIZED", 0x103: "USER_TYPE_INVALID", 0x104: "USER_ANOTHER_ALREADY_LOGGED_IN",
+    0x105: "USER_TOO_MANY_TYPES", 0x110: "WRAPPED_KEY_INVALID", 0x112: "WRAPPED_KEY_LEN_RANGE",
+    0x113: "WRAPPING_KEY_HANDLE_INVALID", 0x114: "WRAPPING_KEY_SIZE_RANGE", 0x115: "WRAPPING_KEY_TYPE_INCONSISTENT",
+    0x120: "RANDOM_SEED_NOT_SUPPORTED", 0x121: "RANDOM_NO_RNG", 0x130: "DOMAIN_PARAMS_INVALID",
+    0x140: "CURVE_NOT_SUPPORTED", 0x150: "BUFFER_TOO_SMALL", 0x160: "SAVED_STATE_INVALID",
+    0x170: "INFORMATION_SENSITIVE", 0x180: "STATE_UNSAVEABLE", 0x190: "CRYPTOKI_NOT_INITIALIZED",
+    0x191: "CRYPTOKI_ALREADY_INITIALIZED", 0x1A0: "MUTEX_BAD", 0x1A1: "MUTEX_NOT_LOCKED", 0x1B7: "PIN_TOO_WEAK",
+    0x1B8: "PUBLIC_KEY_INVALID", 0x200: "FUNCTION_REJECTED", 0x201: "TOKEN_RESOURCE_EXCEEDED",
+    0x202: "OPERATION_CANCEL_FAILED", 0x203: "KEY_EXHAUSTED",
+}  # fmt: skip
+
+# What each means to the daemon. Not listed: TokenFailure, which keeps the name.
+_ERRORS: dict[str, type[TokenError]] = {
+    "CANCEL": errors.Canceled,
+    "FUNCTION_CANCELED": errors.Canceled,
+    "FUNCTION_REJECTED": errors.Canceled,
+    "PIN_INCORRECT": errors.PinIncorrect,
+    "PIN_INVALID": errors.PinIncorrect,
+    "PIN_LEN_RANGE": errors.PinLengthInvalid,
+    "PIN_LOCKED": errors.PinBlocked,
+    "PIN_EXPIRED": errors.PinBlocked,
+    "USER_PIN_NOT_INITIALIZED": errors.PinNotSet,
+    "USER_NOT_LOGGED_IN": errors.PinRequired,
+    "TOKEN_NOT_PRESENT": errors.TokenNotPresent,
+    "TOKEN_NOT_RECOGNIZED": errors.TokenNotPresent,
+    "SLOT_ID_INVALID": errors.TokenNotPresent,
+    "DEVICE_REMOVED": errors.TokenRemoved,
+    "SESSION_CLOSED": errors.SessionLost,
+    "SESSION_HANDLE_INVALID": errors.SessionLost,
+    "OBJECT_HANDLE_INVALID": errors.SessionLost,
+    "KEY_HANDLE_INVALID": errors.SessionLost,
+    "UNWRAPPING_KEY_HANDLE_INVALID": errors.SessionLost,
+    "OPERATION_ACTIVE": errors.SessionLost,
+    "CRYPTOKI_NOT_INITIALIZED": errors.SessionLost,
+    "KEY_FUNCTION_NOT_PERMITTED": errors.WrongKeyUsage,
+    "KEY_TYPE_INCONSISTENT": errors.WrongKeyUsage,
+    "UNWRAPPING_KEY_TYPE_INCONSISTENT": errors.WrongKeyUsage,
+    "ACTION_PROHIBITED": errors.WrongKeyUsage,
+    "MECHANISM_INVALID": errors.UnsupportedAlgorithm,
+    "MECHANISM_PARAM_INVALID": errors.UnsupportedAlgorithm,
+    "CURVE_NOT_SUPPORTED": errors.UnsupportedAlgorithm,
+    "KEY_SIZE_RANGE": errors.UnsupportedAlgorithm,
+    "FUNCTION_NOT_SUPPORTED": errors.NotSupported,
+    "DATA_INVALID": errors.InvalidData,
+    "DATA_LEN_RANGE": errors.InvalidData,
+    "ENCRYPTED_DATA_INVALID": errors.InvalidData,
+    "ENCRYPTED_DATA_LEN_RANGE": errors.InvalidData,
+    "WRAPPED_KEY_INVALID": errors.InvalidData,
+    "WRAPPED_KEY_LEN_RANGE": errors.InvalidData,
+    "PUBLIC_KEY_INVALID": errors.InvalidData,
+}
+
+_BY_NAME = {name: value for value, name in _NAMES.items()}
+OK = 0
+BUFFER_TOO_SMALL = _BY_NAME["BUFFER_TOO_SMALL"]
+CANT_LOCK = _BY_NAME["CANT_LOCK"]
+CRYPTOKI_ALREADY_INITIALIZED = _BY_NAME["CRYPTOKI_ALREADY_INITIALIZED"]
+USER_ALREADY_LOGGED_IN = _BY_NAME["USER_ALREADY_LOGGED_IN"]
+USER_NOT_LOGGED_IN = _BY_NAME["USER_NOT_LOGGED_IN"]
+
+_STALE_OBJECT = frozenset(
+    _BY_NAME[name]
+    for name in (
+        "OBJECT_HANDLE_INVALID",
+        "SESSION_HANDLE_INVALID",
+        "SESSION_CLOSED",
+        "DEVICE_REMOVED",
+        "TOKEN_NOT_PRESENT",
+        "CRYPTOKI_NOT_INITIALIZED",
+    )
+)
+# The module said no to this mechanism or function, not to the data: the next rung of a ladder may do.
+_NEXT_RUNG = frozenset(
+    _BY_NAME[name]
+    for name in (
+        "MECHANISM_INVALID",
+        "MECHANISM_PARAM_INVALID",
+        "KEY_FUNCTION_NOT_PERMITTED",
+        "KEY_TYPE_INCONSISTENT",
+        "FUNCTION_NOT_SUPPORTED",
+        "UNWRAPPING_KEY_TYPE_INCONSISTENT",
+        "ACTION_PROHIBITED",
+        "ARGUMENTS_BAD",
+        "TEMPLATE_INCONSISTENT",
+        "ATTRIBUTE_VALUE_INVALID",
+        "ATTRIBUTE_TYPE_INVALID",
+        "DOMAIN_PARAMS_INVALID",
+    )
+)
+
+
+def ckr_name(rv: int) -> str:
+    """`CKR_PIN_INCORRECT`, or the number for values unknown here (vendors' own)."""
+    name = _NAMES.get(rv)
+    return f"CKR_{name}" if name else f"CKR 0x{rv:08X}"
+
+
+class CkrError(Exception):
+    """A call into the module that did not answer CKR_OK."""
+
+    def __init__(self, function: str, rv: int) -> None:
+        super().__init__(f"{function}: {ckr_name(rv)}")
+        self.function = function
+        self.rv = rv
+
+    @property
+    def is_stale_object(self) -> bool:
+        """Session or object are gone, as opposed to an attribute that is not there."""
+        return self.rv in _STALE_OBJECT
+
+    @property
+    def is_next_rung(self) -> bool:
+        """Another mechanism or function may still work."""
+        return self.rv in _NEXT_RUNG
+
+
+def to_token_error(error: CkrError, about: str) -> TokenError:
+    """The domain's error; `about` names the token or key for the message."""
+    kind = _ERRORS.get(_NAMES.get(error.rv, ""), errors.TokenFailure)
+    return kind(f"{about}: {error}")
+
+
+def binding_error(error: Exception, about: str) -> TokenError:
+    """The domain's error for an exception of python-pkcs11, whose classes are named like the CKRs."""
+    return _BINDING.get(type(error).__name__, errors.TokenFailure)(f"{about}: {type(error).__name__} {error}".rstrip())
+
+
+def _binding_name(ckr: str) -> str:
+    return "".join(word.capitalize() for word in ckr.split("_"))
+
+
+_BINDING: dict[str, type[TokenError]] = {_binding_name(name): kind for name, kind in _ERRORS.items()} | {
+    "FunctionCancelled": errors.Canceled,
+    "SlotIDInvalid": errors.TokenNotPresent,
+    "TokenNotRecognised": errors.TokenNotPresent,
+}

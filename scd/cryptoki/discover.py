@@ -1,0 +1,200 @@
+"""PKCS#11 objects to the domain's: reads attributes, leaves out what is odd, says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pkcs11 import Attribute, KeyType, ObjectClass
+
+from scd.cryptoki.native import Native, from_ulong, ulong
+from scd.cryptoki.session import TokenSession
+from scd.gcrypt.curves import curve_by_ec_params, ec_point
+from scd.gcrypt.pubkey import EccPublicKey, PublicKey, RsaPublicKey
+from scd.token.model import KeyPair, Skipped, TokenObjects
+from scd.token.pairing import CertificateObject, PrivateObject, PublicObject, family, named, pair
+
+PUBLIC_KEY_INFO = 0x129  # CKA_PUBLIC_KEY_INFO, PKCS#11 v2.40 §4.8; the binding has no name for it
+X509 = 0  # CKC_X_509
+F4 = b"\1\0\1"
+EC_MONTGOMERY = 0x41  # CKK_EC_MONTGOMERY, unknown to the binding
+_EC_KINDS = frozenset({int(KeyType.EC), int(KeyType.EC_EDWARDS), EC_MONTGOMERY})
+
+_COMMON = (Attribute.ID, Attribute.LABEL, Attribute.KEY_TYPE)
+_KEY_MATERIAL = (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT, Attribute.EC_PARAMS, Attribute.EC_POINT, PUBLIC_KEY_INFO)
+_PRIVATE = (
+    *_COMMON, *_KEY_MATERIAL, Attribute.SIGN, Attribute.SIGN_RECOVER, Attribute.DECRYPT, Attribute.UNWRAP,
+    Attribute.DERIVE, Attribute.ALWAYS_AUTHENTICATE,
+)  # fmt: skip
+_PUBLIC = (*_COMMON, *_KEY_MATERIAL, Attribute.VERIFY, Attribute.ENCRYPT, Attribute.WRAP, Attribute.DERIVE)
+_CERTIFICATE = (Attribute.ID, Attribute.LABEL, Attribute.CERTIFICATE_TYPE, Attribute.VALUE)
+
+_Read = PrivateObject | PublicObject | CertificateObject | Skipped
+
+
+@dataclass(slots=True)
+class Listing:
+    """What one token shows, kept so that the next look reads only what is new.
+
+    `handles` leads from a keygrip to the private key's handle in the present session.
+    """
+
+    version: int
+    objects: TokenObjects | None = None
+    handles: dict[bytes, int] = field(default_factory=dict)
+    read: dict[tuple[int, int], _Read] = field(default_factory=dict)
+    presumed: bool = False
+
+    def key(self, keygrip: bytes) -> KeyPair | None:
+        """The key with this keygrip."""
+        return next((k for k in self.objects.keys if k.keygrip == keygrip), None) if self.objects else None
+
+
+def refresh(listing: Listing, native: Native, session: TokenSession, *, presume: bool) -> None:
+    """Bring `listing` up to date; its version changes only when something did.
+
+    Handles known from before are not read again: three searches are the whole cost of finding nothing new.
+    Raises CkrError when the session is lost.
+    """
+    present = [
+        (int(kind), handle)
+        for kind in _READERS
+        for handle in native.find(session.handle, {Attribute.CLASS: ulong(kind)})
+    ]
+    if listing.objects is not None and listing.presumed == presume and set(present) == listing.read.keys():
+        return
+    listing.read = {place: listing.read.get(place) or _read(native, session.handle, *place) for place in present}
+    outcome = pair(
+        [o for o in listing.read.values() if isinstance(o, PrivateObject)],
+        [o for o in listing.read.values() if isinstance(o, PublicObject)],
+        [o for o in listing.read.values() if isinstance(o, CertificateObject)],
+        presume=presume,
+    )
+    odd = [o for o in listing.read.values() if isinstance(o, Skipped)]
+    listing.version += 1
+    listing.presumed = presume
+    listing.handles = outcome.handles
+    listing.objects = TokenObjects(
+        tuple(sorted(outcome.keys, key=lambda key: (key.cka_id, key.keygrip))),  # the module's order may vary
+        tuple(sorted(outcome.certificates, key=lambda one: (one.cka_id, one.der))),
+        tuple(odd + outcome.skipped),
+        listing.version,
+    )
+
+
+def _read(native: Native, session: int, kind: int, handle: int) -> _Read:
+    types, reader, name = _READERS[ObjectClass(kind)]
+    values = native.attributes(session, handle, types)
+    what = f"{name} {named(values.get(Attribute.ID, b''), text(values.get(Attribute.LABEL, b'')))}"
+    try:
+        return reader(handle, values)
+    except ValueError as error:
+        return Skipped(what, str(error))
+
+
+def _read_private(handle: int, values: dict[int, bytes]) -> PrivateObject:
+    own = own_public(values)
+    return PrivateObject(
+        handle,
+        values.get(Attribute.ID, b""),
+        text(values.get(Attribute.LABEL, b"")),
+        family(own) if own else key_family(values),
+        own,
+        can_sign=_any(values, Attribute.SIGN, Attribute.SIGN_RECOVER),
+        can_decrypt=_any(values, Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE),
+        always_authenticate=bool(_flag(values, Attribute.ALWAYS_AUTHENTICATE)),
+    )
+
+
+def _read_public(_handle: int, values: dict[int, bytes]) -> PublicObject:
+    own = own_public(values)
+    if own is None:
+        key_family(values)
+        raise ValueError("its public key cannot be read")
+    return PublicObject(
+        values.get(Attribute.ID, b""),
+        text(values.get(Attribute.LABEL, b"")),
+        own,
+        can_sign=_any(values, Attribute.VERIFY),
+        can_decrypt=_any(values, Attribute.ENCRYPT, Attribute.WRAP, Attribute.DERIVE),
+    )
+
+
+def _read_certificate(_handle: int, values: dict[int, bytes]) -> CertificateObject:
+    from scd.cryptoki.spki import certificate  # asn1crypto is needed only on tokens that hold certificates
+
+    kind = from_ulong(values.get(Attribute.CERTIFICATE_TYPE, ulong(X509)))
+    if kind != X509:
+        raise ValueError(f"certificate type {kind} is not X.509")
+    return certificate(
+        values.get(Attribute.VALUE, b""), values.get(Attribute.ID, b""), text(values.get(Attribute.LABEL, b""))
+    )
+
+
+_READERS: dict[ObjectClass, tuple[tuple[int, ...], Callable[[int, dict[int, bytes]], _Read], str]] = {
+    ObjectClass.CERTIFICATE: (_CERTIFICATE, _read_certificate, "certificate"),
+    ObjectClass.PUBLIC_KEY: (_PUBLIC, _read_public, "public key"),
+    ObjectClass.PRIVATE_KEY: (_PRIVATE, _read_private, "private key"),
+}
+
+
+def key_family(values: dict[int, bytes]) -> str:
+    """ "rsa" or the curve's name, from CKA_KEY_TYPE and CKA_EC_PARAMS.
+
+    Raises ValueError for kinds scd does not serve.
+    """
+    kind = from_ulong(values.get(Attribute.KEY_TYPE, b""))
+    if kind == KeyType.RSA:
+        return "rsa"
+    if kind not in _EC_KINDS:
+        raise ValueError(f"key type {_kind_name(kind)} is not supported")
+    curve = curve_by_ec_params(values.get(Attribute.EC_PARAMS, b""))
+    if curve is None:
+        raise ValueError(f"the curve with CKA_EC_PARAMS {values.get(Attribute.EC_PARAMS, b'').hex()} is not supported")
+    return curve.name
+
+
+def own_public(values: dict[int, bytes]) -> PublicKey | None:
+    """The public key in an object's own attributes, or None. Raises ValueError when they contradict themselves."""
+    kind = from_ulong(values.get(Attribute.KEY_TYPE, b""))
+    modulus, exponent = values.get(Attribute.MODULUS, b""), values.get(Attribute.PUBLIC_EXPONENT, b"")
+    if kind == KeyType.RSA and modulus and exponent:
+        return RsaPublicKey(modulus, exponent)
+    point = values.get(Attribute.EC_POINT, b"")
+    if kind in _EC_KINDS and point:
+        curve = curve_by_ec_params(values.get(Attribute.EC_PARAMS, b""))
+        return EccPublicKey(curve.name, ec_point(curve, point)) if curve else None
+    info = values.get(PUBLIC_KEY_INFO, b"")
+    if info:
+        from scd.cryptoki.spki import public_key
+
+        return public_key(info)
+    if kind == KeyType.RSA and modulus:
+        return RsaPublicKey(modulus, F4)  # private keys may keep silent about e; no token makes another one
+    return None
+
+
+def _kind_name(kind: int | None) -> str:
+    if kind is None:
+        return "(none)"
+    try:
+        return f"CKK_{KeyType(kind).name}"
+    except ValueError:
+        return f"0x{kind:X}"
+
+
+def _flag(values: dict[int, bytes], attribute: int) -> bool | None:
+    value = values.get(attribute)
+    return None if not value else value != b"\0"
+
+
+def _any(values: dict[int, bytes], *attributes: int) -> bool | None:
+    """True when one is true, None when the token says nothing of any."""
+    flags = [flag for flag in (_flag(values, a) for a in attributes) if flag is not None]
+    return any(flags) if flags else None
+
+
+def text(octets: bytes) -> str:
+    """A label as a person may see it: UTF-8 with replacement characters, no padding, no control characters."""
+    decoded = octets.decode("utf-8", "replace").rstrip("\0 ")
+    return "".join(c if c.isprintable() else "\ufffd" for c in decoded)

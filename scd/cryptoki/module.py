@@ -1,0 +1,272 @@
+"""A PKCS#11 module loaded into this process: the synchronous implementation of the port. One thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pkcs11 import TokenFlag, _pkcs11
+from pkcs11.exceptions import PKCS11Error
+
+from scd.cryptoki.ckr import CkrError
+from scd.cryptoki.discover import Listing, refresh, text
+from scd.cryptoki.keytypes import ec, eddsa, rsa
+from scd.cryptoki.keytypes.operation import Operation
+from scd.cryptoki.moduleconfig import ModuleConfig
+from scd.cryptoki.native import Native, RawTokenInfo
+from scd.cryptoki.profile import Quirk
+from scd.cryptoki.session import TokenSession, token_error
+from scd.gcrypt.curves import Family
+from scd.gcrypt.pubkey import RsaPublicKey
+from scd.token.errors import (
+    KeyNotFound,
+    ModuleUnavailable,
+    PinRequired,
+    SessionLost,
+    TokenNotPresent,
+    WrongKeyUsage,
+)
+from scd.token.model import KeyPair, PinTries, TokenId, TokenInfo, TokenObjects
+from scd.token.port import DecryptRequest, KeyAddress, SignRequest
+from scd.token.secrets import Pin
+
+T = TypeVar("T")
+
+
+class _Library(_pkcs11.lib):
+    """python-pkcs11's library object; `initialize` is ours, because init arguments must reach C_Initialize."""
+
+    def initialize(self) -> None:
+        pass
+
+
+@dataclass(slots=True)
+class _Token:
+    """What is kept for one token while it is present."""
+
+    slot: int
+    session: TokenSession
+    mechanisms: frozenset[int]
+    listing: Listing
+    chosen: dict[bytes, dict[str, str]] = field(default_factory=dict)
+
+
+class InProcessModule:
+    """See `scd.token.port.SyncTokenModule`. Loading happens here; failures raise ModuleUnavailable."""
+
+    def __init__(self, config: ModuleConfig) -> None:
+        self._config = config
+        self._tokens: dict[TokenId, _Token] = {}
+        if Quirk.INIT_ARGS_REQUIRED.value in config.quirks and not config.init_args:
+            raise ModuleUnavailable(
+                f"module {config.name}: {config.library} cannot start without init arguments; "
+                f"set provider-{config.name}-init-args"
+            )
+        try:
+            self._native = Native(config.library)
+            self._native.initialize(config.init_args, locking=Quirk.SINGLE_THREAD_INIT.value not in config.quirks)
+            self._library = _Library(config.library)
+        except (OSError, AttributeError) as error:
+            raise ModuleUnavailable(f"module {config.name}: cannot load {config.library}: {error}") from error
+        except (CkrError, PKCS11Error) as error:
+            raise ModuleUnavailable(f"module {config.name}: {config.library} does not start: {error!r}") from error
+
+    def tokens(self) -> tuple[TokenInfo, ...]:
+        """Every token of the module, in slot order; a slot that fails is left out."""
+        present = tuple(info for slot in self._slots() if (info := self._info(slot)) is not None)
+        for gone in self._tokens.keys() - {info.id for info in present}:
+            self._tokens.pop(gone).session.recycle()
+        return present
+
+    def _slots(self) -> list[int]:
+        try:
+            return self._native.slots()
+        except CkrError as error:
+            raise token_error(error, f"module {self._config.name}") from error
+
+    def _info(self, slot: int) -> TokenInfo | None:
+        try:
+            raw = self._native.token_info(slot)
+        except CkrError:
+            return None
+        token = _token_id(raw)
+        flags = TokenFlag(raw.flags)
+        held = self._tokens.get(token)
+        return TokenInfo(
+            id=token,
+            initialized=TokenFlag.TOKEN_INITIALIZED in flags,
+            login_required=TokenFlag.LOGIN_REQUIRED in flags,
+            pin_initialized=TokenFlag.USER_PIN_INITIALIZED in flags,
+            pinpad=self._config.allow_protected_auth and TokenFlag.PROTECTED_AUTHENTICATION_PATH in flags,
+            write_protected=TokenFlag.WRITE_PROTECTED in flags,
+            pin_tries=next((tries for flag, tries in _TRIES if flag in flags), PinTries.FULL),
+            pin_min=raw.pin_min,
+            pin_max=raw.pin_max,
+            logged_in=held is not None and held.session.logged_in,
+        )
+
+    def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
+        """See the port."""
+
+        def look() -> TokenObjects | None:
+            listing = self._listing(token)
+            return listing.objects if listing.version != known else None
+
+        return self._twice(token, look)
+
+    def _listing(self, token: TokenId) -> Listing:
+        held = self._held(token)
+        info = self._info(held.slot)
+        presume = bool(info and info.login_required and not held.session.logged_in)
+        refresh(held.listing, self._native, held.session, presume=presume)
+        return held.listing
+
+    def login(self, token: TokenId, pin: Pin | None) -> None:
+        """See the port; on a token that is logged in nothing is sent."""
+        session = self._held(token).session
+        if not session.logged_in:
+            session.login(pin)
+
+    def logout(self, token: TokenId) -> None:
+        """See the port."""
+        if token in self._tokens:
+            self._tokens[token].session.logout()
+
+    def sign(self, request: SignRequest) -> bytes:
+        """See the port."""
+        public = request.key.public
+
+        def work(operation: Operation) -> bytes:
+            if isinstance(public, RsaPublicKey):
+                return rsa.sign(operation, public, request.data)
+            curve = public.curve_info
+            if curve.family is Family.MONTGOMERY:
+                raise WrongKeyUsage(f"{operation.about}: a {curve.name} key cannot sign")
+            if curve.family is Family.EDWARDS:
+                return eddsa.sign(operation, curve, request.data)
+            return ec.sign(operation, curve, request.data)
+
+        return self._use_key(request.key, request.pin, work)
+
+    def decrypt(self, request: DecryptRequest) -> bytes:
+        """See the port."""
+        public = request.key.public
+
+        def work(operation: Operation) -> bytes:
+            if isinstance(public, RsaPublicKey):
+                return rsa.decrypt(operation, public, request.data)
+            curve = public.curve_info
+            if curve.family is Family.EDWARDS:
+                raise WrongKeyUsage(f"{operation.about}: an {curve.name} key cannot decrypt")
+            return ec.derive(operation, curve, request.data)
+
+        return self._use_key(request.key, request.pin, work)
+
+    def close(self) -> None:
+        """C_Finalize, unless the module is known to hang or crash there."""
+        if Quirk.NO_FINALIZE.value not in self._config.quirks:
+            with contextlib.suppress(CkrError):  # the process ends anyway
+                self._native.finalize()
+
+    def _use_key(self, address: KeyAddress, pin: Pin | None, work: Callable[[Operation], bytes]) -> bytes:
+        def attempt() -> bytes:
+            held = self._held(address.token)
+            key, handle = self._find_key(held, address)
+            between = self._context_login(held, key, pin)
+            operation = Operation(
+                self._native, held.session.handle, handle, held.mechanisms, self._config.private_mask, between,
+                about=f'{held.session.about}, key "{key.label}"', chosen=held.chosen.setdefault(key.keygrip, {}),
+            )  # fmt: skip
+            return work(operation)
+
+        return self._twice(address.token, attempt)
+
+    def _find_key(self, held: _Token, address: KeyAddress) -> tuple[KeyPair, int]:
+        """The key and its private handle; listed again when it is not known yet (it may have been hidden)."""
+        grip = address.public.keygrip
+        handle = held.listing.handles.get(grip)
+        if handle is None:
+            self._listing(address.token)
+            handle = held.listing.handles.get(grip)
+        key = held.listing.key(grip)
+        if handle is not None and key is not None:
+            return key, handle
+        if not held.session.logged_in and self._login_helps(held):
+            raise PinRequired(f"{held.session.about}: login needed")
+        raise KeyNotFound(f"{held.session.about} has no private key for {address.public.keygrip.hex().upper()}")
+
+    def _login_helps(self, held: _Token) -> bool:
+        info = self._info(held.slot)
+        return info is not None and info.login_required
+
+    def _context_login(self, held: _Token, key: KeyPair, pin: Pin | None) -> Callable[[], None] | None:
+        if not key.always_authenticate:
+            return None
+        info = self._info(held.slot)
+        if pin is None and not (info is not None and info.pinpad):
+            raise PinRequired(f'{held.session.about}: key "{key.label}" wants the PIN for each use', context=True)
+        return lambda: held.session.context_login(pin)
+
+    def _twice(self, token: TokenId, work: Callable[[], T]) -> T:
+        """`work`, once more with a new session when the first one turns out to be lost."""
+        about = f'token "{token.label}"'
+        for last in (False, True):
+            try:
+                return work()
+            except CkrError as error:
+                translated = token_error(error, about)
+                if not isinstance(translated, SessionLost) or last:
+                    raise translated from error
+                self._drop(token)
+            except PKCS11Error as error:
+                raise token_error(error, about) from error
+        raise AssertionError("unreachable")
+
+    def _drop(self, token: TokenId) -> None:
+        held = self._tokens.pop(token, None)
+        if held is not None:
+            held.session.recycle()
+
+    def _held(self, token: TokenId) -> _Token:
+        held = self._tokens.get(token)
+        if held is None:
+            held = self._tokens[token] = self._open(token)
+        return held
+
+    def _open(self, token: TokenId) -> _Token:
+        about = f'token "{token.label}"'
+        for slot in self._slots():
+            info = self._info(slot)
+            if info is not None and info.id == token:
+                found = self._binding_slot(slot, about)
+                session = TokenSession(self._native, found.get_token(), about)
+                version = int.from_bytes(os.urandom(4), "big")  # two workers never share a version by chance
+                return _Token(slot, session, _mechanisms(found), Listing(version))
+        raise TokenNotPresent(f"{about} is not present")
+
+    def _binding_slot(self, slot: int, about: str) -> Any:
+        try:
+            return next(one for one in self._library.get_slots(token_present=True) if one.slot_id == slot)
+        except (StopIteration, PKCS11Error) as error:
+            raise TokenNotPresent(f"{about} is not present: {error!r}") from error
+
+
+_TRIES = (
+    (TokenFlag.USER_PIN_LOCKED, PinTries.LOCKED),
+    (TokenFlag.USER_PIN_FINAL_TRY, PinTries.FINAL),
+    (TokenFlag.USER_PIN_COUNT_LOW, PinTries.LOW),
+)
+
+
+def _token_id(raw: RawTokenInfo) -> TokenId:
+    return TokenId(text(raw.manufacturer), text(raw.model), text(raw.serial), text(raw.label))
+
+
+def _mechanisms(slot: Any) -> frozenset[int]:
+    try:
+        return frozenset(int(mechanism) for mechanism in slot.get_mechanisms())
+    except PKCS11Error:
+        return frozenset()

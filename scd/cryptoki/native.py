@@ -1,0 +1,316 @@
+"""Direct calls into the module python-pkcs11 has loaded: only what that binding cannot do right.
+
+Everything works on the same library and the same handles. Each method names the gap it closes (python-pkcs11
+0.10.1), so that it can go when the binding learns it. PKCS#11 v3.1 is the source of every layout here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from collections.abc import Callable, Iterable, Mapping
+from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_ubyte, c_ulong, c_void_p, cast
+
+from scd.cryptoki.ckr import BUFFER_TOO_SMALL, CANT_LOCK, CRYPTOKI_ALREADY_INITIALIZED, OK, CkrError, ckr_name
+
+UNAVAILABLE = c_ulong(-1).value
+OS_LOCKING_OK = 2
+FIRST_BUFFER = 2048
+"""Octets offered for one attribute at the first call; longer values cost a second one."""
+
+_FIND_BATCH = 256
+
+
+class Attribute(Structure):
+    """CK_ATTRIBUTE."""
+
+    _fields_ = (("type", c_ulong), ("value", c_void_p), ("length", c_ulong))
+
+
+class Mechanism(Structure):
+    """CK_MECHANISM."""
+
+    _fields_ = (("mechanism", c_ulong), ("parameter", c_void_p), ("length", c_ulong))
+
+
+class InitializeArgs(Structure):
+    """CK_C_INITIALIZE_ARGS; `reserved` carries the init arguments some modules want as text."""
+
+    _fields_ = (
+        ("create_mutex", c_void_p),
+        ("destroy_mutex", c_void_p),
+        ("lock_mutex", c_void_p),
+        ("unlock_mutex", c_void_p),
+        ("flags", c_ulong),
+        ("reserved", c_char_p),
+    )
+
+
+class RawTokenInfo(Structure):
+    """CK_TOKEN_INFO."""
+
+    _fields_ = (
+        ("label", c_char * 32),
+        ("manufacturer", c_char * 32),
+        ("model", c_char * 16),
+        ("serial", c_char * 16),
+        ("flags", c_ulong),
+        ("max_sessions", c_ulong),
+        ("sessions", c_ulong),
+        ("max_rw_sessions", c_ulong),
+        ("rw_sessions", c_ulong),
+        ("pin_max", c_ulong),
+        ("pin_min", c_ulong),
+        ("total_public", c_ulong),
+        ("free_public", c_ulong),
+        ("total_private", c_ulong),
+        ("free_private", c_ulong),
+        ("hardware", c_ubyte * 2),
+        ("firmware", c_ubyte * 2),
+        ("utc_time", c_char * 16),
+    )
+
+
+class Ecdh1Params(Structure):
+    """CK_ECDH1_DERIVE_PARAMS."""
+
+    _fields_ = (
+        ("kdf", c_ulong),
+        ("shared_length", c_ulong),
+        ("shared", c_void_p),
+        ("public_length", c_ulong),
+        ("public", c_void_p),
+    )
+
+
+class EddsaParams(Structure):
+    """CK_EDDSA_PARAMS."""
+
+    _fields_ = (("prehash", c_ubyte), ("context_length", c_ulong), ("context", c_void_p))
+
+
+# Place of each function in CK_FUNCTION_LIST (PKCS#11 v3.1, pkcs11f.h), which no version has ever changed.
+_PLACES = {
+    "C_Initialize": 0, "C_Finalize": 1, "C_GetSlotList": 4, "C_GetTokenInfo": 6,
+    "C_CloseSession": 13, "C_Login": 18, "C_Logout": 19, "C_DestroyObject": 22, "C_GetAttributeValue": 24,
+    "C_FindObjectsInit": 26, "C_FindObjects": 27, "C_FindObjectsFinal": 28,
+    "C_DecryptInit": 33, "C_Decrypt": 34, "C_SignInit": 42, "C_Sign": 43,
+    "C_SignRecoverInit": 46, "C_SignRecover": 47, "C_UnwrapKey": 61, "C_DeriveKey": 62,
+}  # fmt: skip
+
+_FUNCTION = ctypes.CFUNCTYPE(c_ulong)
+
+
+class _FunctionList(Structure):
+    _fields_ = (("version", c_ubyte * 2), ("functions", c_void_p * 68))
+
+
+class Native:
+    """The loaded module's function list. One thread only, like everything that touches a module."""
+
+    def __init__(self, library: str) -> None:
+        loaded = ctypes.CDLL(library)
+        listing = POINTER(_FunctionList)()
+        rv = loaded.C_GetFunctionList(byref(listing))
+        if rv != OK:
+            raise CkrError("C_GetFunctionList", rv)
+        functions = listing.contents.functions
+        self._calls = {name: cast(functions[place], _FUNCTION) for name, place in _PLACES.items()}
+
+    def call(self, name: str, *arguments: object) -> None:
+        """Call `name`; everything but CKR_OK raises `CkrError`."""
+        rv = self._calls[name](*arguments)
+        if rv != OK:
+            raise CkrError(name, rv)
+
+    def initialize(self, init_args: str | None, *, locking: bool = True) -> None:
+        """C_Initialize with arguments. Gap: the binding always passes NULL, so no init text and no locking flag.
+
+        A module initialised before (a second path to the same file) counts as success. A module that cannot lock is
+        asked again without: scd keeps to one thread anyway.
+        """
+        flags = OS_LOCKING_OK if locking else 0
+        arguments = InitializeArgs(flags=flags, reserved=init_args.encode() if init_args else None)
+        pointer = byref(arguments) if locking or init_args else None
+        try:
+            self.call("C_Initialize", pointer)
+        except CkrError as error:
+            if error.rv == CANT_LOCK and locking:
+                return self.initialize(init_args, locking=False)
+            if error.rv != CRYPTOKI_ALREADY_INITIALIZED:
+                raise
+        return None
+
+    def finalize(self) -> None:
+        """C_Finalize. Gap: what was initialised here the binding does not finalize."""
+        self.call("C_Finalize", None)
+
+    def slots(self) -> list[int]:
+        """Slot ids with a token. Gap: the binding walks its whole buffer when a slot vanishes between two calls."""
+        count = c_ulong()
+        self.call("C_GetSlotList", c_ubyte(1), None, byref(count))
+        buffer = (c_ulong * (count.value + 8))()
+        count = c_ulong(len(buffer))
+        self.call("C_GetSlotList", c_ubyte(1), buffer, byref(count))
+        return list(buffer[: count.value])
+
+    def token_info(self, slot: int) -> RawTokenInfo:
+        """CK_TOKEN_INFO. Gap: the binding hides the PIN length limits and the raw octets of the texts."""
+        info = RawTokenInfo()
+        self.call("C_GetTokenInfo", c_ulong(slot), byref(info))
+        return info
+
+    def login(self, session: int, user_type: int, pin: bytes | None) -> None:
+        """C_Login; None asks at the pin pad. Gap: the binding leaks the session of a wrong PIN and wants text."""
+        length = 0 if pin is None else len(pin)
+        self.call("C_Login", c_ulong(session), c_ulong(user_type), pin, c_ulong(length))
+
+    def logout(self, session: int) -> None:
+        """C_Logout. Gap: the binding logs out only by closing the session."""
+        self.call("C_Logout", c_ulong(session))
+
+    def close_session(self, session: int) -> None:
+        """C_CloseSession without the logout that the binding's `close` insists on."""
+        self.call("C_CloseSession", c_ulong(session))
+
+    def find(self, session: int, template: Mapping[int, bytes]) -> list[int]:
+        """Handles of all objects that match. Gap: the binding reads 16 attributes of each and leaves searches open."""
+        array, keep = attribute_array(template)
+        self.call("C_FindObjectsInit", c_ulong(session), array, c_ulong(len(template)))
+        found: list[int] = []
+        handles = (c_ulong * _FIND_BATCH)()
+        count = c_ulong()
+        try:
+            while True:
+                self.call("C_FindObjects", c_ulong(session), handles, c_ulong(_FIND_BATCH), byref(count))
+                found.extend(handles[: count.value])
+                if count.value == 0:
+                    return found
+        finally:
+            del keep
+            self.call("C_FindObjectsFinal", c_ulong(session))
+
+    def attributes(self, session: int, handle: int, types: Iterable[int]) -> dict[int, bytes]:
+        """The attributes the object has. Gap: one unknown attribute spoils the binding's whole answer.
+
+        Absent, sensitive and unknown attributes are left out. Modules that fail the whole call for one of them are
+        asked attribute by attribute.
+        """
+        wanted = tuple(types)
+        try:
+            return self._read(session, handle, wanted)
+        except CkrError as error:
+            if len(wanted) == 1:
+                if error.is_stale_object:
+                    raise
+                return {}
+        result: dict[int, bytes] = {}
+        for one in wanted:
+            result.update(self.attributes(session, handle, (one,)))
+        return result
+
+    def _read(self, session: int, handle: int, types: tuple[int, ...]) -> dict[int, bytes]:
+        size = FIRST_BUFFER
+        while True:
+            buffers = [ctypes.create_string_buffer(size) for _ in types]
+            array = (Attribute * len(types))(
+                *(Attribute(t, cast(b, c_void_p), size) for t, b in zip(types, buffers, strict=True))
+            )
+            try:
+                self.call("C_GetAttributeValue", c_ulong(session), c_ulong(handle), array, c_ulong(len(types)))
+            except CkrError as error:
+                if error.rv != BUFFER_TOO_SMALL or size > 1 << 20:
+                    raise
+                size *= 16
+                continue
+            return {
+                t: b.raw[: a.length]
+                for t, a, b in zip(types, array, buffers, strict=True)
+                if a.length != UNAVAILABLE and a.length <= size
+            }
+
+    def operate(
+        self, kind: str, session: int, key: int, mechanism: Mechanism, data: bytes, room: int,
+        between: Callable[[], None] | None = None,
+    ) -> bytes:  # fmt: skip
+        """C_<kind>Init, `between` (the context-specific login), C_<kind>; `room` octets are offered for the result.
+
+        Gap: the binding has no `sign` or `decrypt` for keys without CKA_SIGN or CKA_DECRYPT, and no SignRecover.
+        """
+        self.call(f"C_{kind}Init", c_ulong(session), byref(mechanism), c_ulong(key))
+        output = ctypes.create_string_buffer(room)
+        length = c_ulong(room)
+        finish = (f"C_{kind}", c_ulong(session), data, c_ulong(len(data)), output, byref(length))
+        if between is not None:
+            try:
+                between()
+            except Exception:
+                # Without the login this fails, and that ends the operation, which else would block the session.
+                with contextlib.suppress(CkrError):
+                    self.call(*finish)
+                raise
+        self.call(*finish)
+        return output.raw[: length.value]
+
+    def derive(self, session: int, key: int, mechanism: Mechanism, template: Mapping[int, bytes]) -> int:
+        """C_DeriveKey. Gap: the binding knows no X25519 and no key without CKA_DERIVE."""
+        array, keep = attribute_array(template)
+        derived = c_ulong()
+        self.call(
+            "C_DeriveKey",
+            c_ulong(session),
+            byref(mechanism),
+            c_ulong(key),
+            array,
+            c_ulong(len(template)),
+            byref(derived),
+        )
+        del keep
+        return derived.value
+
+    def unwrap(
+        self, session: int, key: int, mechanism: Mechanism, wrapped: bytes, template: Mapping[int, bytes]
+    ) -> int:
+        """C_UnwrapKey. Gap: the binding has no `unwrap_key` for keys without CKA_UNWRAP."""
+        array, keep = attribute_array(template)
+        unwrapped = c_ulong()
+        self.call(
+            "C_UnwrapKey", c_ulong(session), byref(mechanism), c_ulong(key), wrapped, c_ulong(len(wrapped)),
+            array, c_ulong(len(template)), byref(unwrapped),
+        )  # fmt: skip
+        del keep
+        return unwrapped.value
+
+    def destroy(self, session: int, handle: int) -> None:
+        """C_DestroyObject by handle, for session objects made by `derive` and `unwrap`."""
+        self.call("C_DestroyObject", c_ulong(session), c_ulong(handle))
+
+
+def attribute_array(template: Mapping[int, bytes]) -> tuple[ctypes.Array[Attribute], list[object]]:
+    """A CK_ATTRIBUTE array, and the buffers it points to, which must live as long."""
+    keep: list[object] = [ctypes.create_string_buffer(value, len(value)) for value in template.values()]
+    array = (Attribute * len(template))(
+        *(
+            Attribute(kind, cast(buffer, c_void_p), len(value))  # type: ignore[arg-type]  # all are string buffers
+            for (kind, value), buffer in zip(template.items(), keep, strict=True)
+        )
+    )
+    return array, keep
+
+
+def ulong(value: int) -> bytes:
+    """A CK_ULONG attribute's octets."""
+    return bytes(c_ulong(value))
+
+
+def from_ulong(octets: bytes) -> int | None:
+    """The number in a CK_ULONG attribute; None when its size is not one."""
+    if len(octets) != ctypes.sizeof(c_ulong):
+        return None
+    return c_ulong.from_buffer_copy(octets).value
+
+
+__all__ = [
+    "Attribute", "CkrError", "Ecdh1Params", "EddsaParams", "Mechanism", "Native", "RawTokenInfo",
+    "attribute_array", "ckr_name", "from_ulong", "ulong",
+]  # fmt: skip

@@ -1,0 +1,72 @@
+"""The asynchronous face of a module that lives in this process: every call goes to one and the same thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from scd.cryptoki.moduleconfig import ModuleConfig
+from scd.token.model import TokenId, TokenInfo, TokenObjects
+from scd.token.port import DecryptRequest, SignRequest, SyncTokenModule
+from scd.token.secrets import Pin
+
+T = TypeVar("T")
+
+
+class OnOneThread:
+    """See `scd.token.port.TokenModule`. Two threads inside one module crash the process: there is one.
+
+    A caller that is cancelled leaves its call running; the next one waits for it.
+    """
+
+    def __init__(self, module: SyncTokenModule, executor: ThreadPoolExecutor) -> None:
+        """`executor` has one thread, the one that loaded the module; it is shut down by `close`."""
+        self._module = module
+        self._executor = executor
+
+    @classmethod
+    async def load(cls, factory: Callable[[ModuleConfig], SyncTokenModule], config: ModuleConfig) -> OnOneThread:
+        """Load the module on the thread that will serve it. Raises ModuleUnavailable."""
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"module-{config.name}")
+        try:
+            module = await asyncio.get_running_loop().run_in_executor(executor, factory, config)
+        except BaseException:
+            executor.shutdown(wait=False)
+            raise
+        return cls(module, executor)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    async def tokens(self) -> tuple[TokenInfo, ...]:
+        """See the port."""
+        return await self._run(self._module.tokens)
+
+    async def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
+        """See the port."""
+        return await self._run(lambda: self._module.objects(token, known))
+
+    async def login(self, token: TokenId, pin: Pin | None) -> None:
+        """See the port."""
+        await self._run(lambda: self._module.login(token, pin))
+
+    async def logout(self, token: TokenId) -> None:
+        """See the port."""
+        await self._run(lambda: self._module.logout(token))
+
+    async def sign(self, request: SignRequest) -> bytes:
+        """See the port."""
+        return await self._run(lambda: self._module.sign(request))
+
+    async def decrypt(self, request: DecryptRequest) -> bytes:
+        """See the port."""
+        return await self._run(lambda: self._module.decrypt(request))
+
+    async def close(self) -> None:
+        """See the port."""
+        try:
+            await self._run(self._module.close)
+        finally:
+            self._executor.shutdown(wait=False)

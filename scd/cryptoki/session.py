@@ -1,0 +1,92 @@
+"""The one PKCS#11 session kept on each token, and the token's login."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from pkcs11 import UserType
+from pkcs11.exceptions import PKCS11Error
+
+from scd.cryptoki.ckr import (
+    USER_ALREADY_LOGGED_IN,
+    USER_NOT_LOGGED_IN,
+    CkrError,
+    binding_error,
+    to_token_error,
+)
+from scd.cryptoki.native import Native
+from scd.token.errors import TokenError
+from scd.token.secrets import Pin
+
+CONTEXT_SPECIFIC = 2  # CKU_CONTEXT_SPECIFIC; PKCS#11 v3.1 §5.6.8
+
+
+class TokenSession:
+    """Login belongs to the token and the process, not to a session: hence one session, owned here.
+
+    `about` names the token in messages. The session opens at first use and again after `recycle()`.
+    """
+
+    def __init__(self, native: Native, token: Any, about: str) -> None:
+        self._native = native
+        self._token = token
+        self._session: Any = None
+        self.about = about
+        self.logged_in = False
+
+    @property
+    def handle(self) -> int:
+        """The session's handle; opens the session when there is none."""
+        if self._session is None:
+            try:
+                self._session = self._token.open()
+            except PKCS11Error as error:
+                raise binding_error(error, self.about) from error
+        handle: int = self._session.handle
+        return handle
+
+    def login(self, pin: Pin | None) -> None:
+        """C_Login as USER; None asks at the pin pad. Somebody else's login in this process is as good."""
+        try:
+            self._login(UserType.USER, pin)
+        except CkrError as error:
+            if error.rv != USER_ALREADY_LOGGED_IN:
+                raise to_token_error(error, self.about) from error
+        self.logged_in = True
+
+    def context_login(self, pin: Pin | None) -> None:
+        """C_Login for one operation on an always-authenticate key; between Init and the operation only."""
+        try:
+            self._login(CONTEXT_SPECIFIC, pin)
+        except CkrError as error:
+            raise to_token_error(error, self.about) from error
+
+    def _login(self, user_type: int, pin: Pin | None) -> None:
+        self._native.login(self.handle, int(user_type), None if pin is None else pin.reveal())
+
+    def logout(self) -> None:
+        """C_Logout; private handles die with it. No login is no error."""
+        self.logged_in = False
+        if self._session is None:
+            return
+        try:
+            self._native.logout(self.handle)
+        except CkrError as error:
+            if error.rv != USER_NOT_LOGGED_IN:
+                self.recycle()
+
+    def recycle(self) -> None:
+        """Close the session, whatever state it is in; the login ends with the token's last session."""
+        session, self._session = self._session, None
+        self.logged_in = False
+        if session is not None:
+            with contextlib.suppress(CkrError):  # a lost session is closed already
+                self._native.close_session(session.handle)
+
+
+def token_error(error: Exception, about: str) -> TokenError:
+    """The domain's error for whatever a call into the module raised."""
+    if isinstance(error, CkrError):
+        return to_token_error(error, about)
+    return binding_error(error, about)

@@ -1,0 +1,101 @@
+"""Public keys and certificates in DER, read by asn1crypto, which tolerates odd ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asn1crypto import keys, x509
+
+from scd.gcrypt.curves import curve_by_ec_params, curve_by_oid, ec_point
+from scd.gcrypt.pubkey import EccPublicKey, PublicKey, RsaPublicKey
+from scd.token.model import Certificate
+from scd.token.pairing import CertificateObject
+
+# RFC 4514's short names, by asn1crypto's names of the attribute types.
+_SHORT = {
+    "common_name": "CN", "surname": "SN", "serial_number": "serialNumber", "country_name": "C",
+    "locality_name": "L", "state_or_province_name": "ST", "street_address": "street", "organization_name": "O",
+    "organizational_unit_name": "OU", "title": "title", "given_name": "GN", "email_address": "emailAddress",
+    "domain_component": "DC", "user_id": "UID", "pseudonym": "pseudonym", "name": "name",
+}  # fmt: skip
+
+
+def public_key(spki_der: bytes) -> PublicKey | None:
+    """The key in a SubjectPublicKeyInfo (CKA_PUBLIC_KEY_INFO); None for kinds scd does not serve.
+
+    Raises ValueError for broken DER.
+    """
+    return _from_spki(keys.PublicKeyInfo.load(spki_der))
+
+
+def _from_spki(info: Any) -> PublicKey | None:
+    algorithm = info["algorithm"]["algorithm"]
+    if algorithm.native in ("rsa", "rsassa_pss"):
+        rsa = info["public_key"].parsed
+        return RsaPublicKey(_unsigned(rsa["modulus"]), _unsigned(rsa["public_exponent"]))
+    point = bytes(info["public_key"])  # asn1crypto gives the octets of the BIT STRING
+    if algorithm.native == "ec":
+        curve = curve_by_ec_params(info["algorithm"]["parameters"].dump())
+    else:
+        curve = curve_by_oid(algorithm.dotted)
+    return None if curve is None else EccPublicKey(curve.name, ec_point(curve, point))
+
+
+def _unsigned(integer: Any) -> bytes:
+    contents: bytes = integer.contents
+    return contents.lstrip(b"\0")
+
+
+def certificate(der: bytes, cka_id: bytes, label: str) -> CertificateObject:
+    """Read one X.509 certificate. Raises ValueError for broken DER; a key of unknown kind is no error."""
+    try:
+        parsed = x509.Certificate.load(der, strict=True)
+        body = parsed["tbs_certificate"]
+        usage, is_ca = _extensions(body)
+        read = Certificate(
+            der, cka_id, label, name_text(body["subject"]), _epoch(body["validity"]["not_before"]), usage, is_ca
+        )
+        info = body["subject_public_key_info"]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"not a certificate: {error}") from error
+    try:
+        return CertificateObject(read, _from_spki(info))
+    except (ValueError, TypeError, KeyError):
+        return CertificateObject(read, None)
+
+
+def _epoch(time: Any) -> int | None:
+    try:
+        return int(time.chosen.native.timestamp())
+    except (ValueError, OverflowError, AttributeError):
+        return None
+
+
+def _extensions(body: Any) -> tuple[tuple[str, ...] | None, bool]:
+    """Key usage (None: no such extension) and whether basicConstraints says CA."""
+    usage: tuple[str, ...] | None = None
+    is_ca = False
+    for extension in body["extensions"] or ():
+        name = extension["extn_id"].native
+        if name == "key_usage":
+            usage = tuple(sorted(extension["extn_value"].parsed.native))
+        elif name == "basic_constraints":
+            is_ca = bool(extension["extn_value"].parsed["ca"].native)
+    return usage, is_ca
+
+
+def name_text(name: Any) -> str:
+    """A distinguished name in RFC 4514 form, most significant attribute last as in the certificate's reverse."""
+    parts = []
+    for rdn in reversed(name.chosen):
+        pairs = []
+        for entry in rdn:
+            kind = entry["type"].native
+            pairs.append(f"{_SHORT.get(kind, entry['type'].dotted)}={_escape(str(entry['value'].native))}")
+        parts.append("+".join(pairs))
+    return ",".join(parts)
+
+
+def _escape(value: str) -> str:
+    escaped = "".join("\\" + c if c in ',+"\\<>;' else c for c in value)
+    return "\\" + escaped if escaped.startswith("#") else escaped

@@ -1,0 +1,97 @@
+"""From settings to a running service: which modules, with which profile, in how many workers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from scd.config import ProviderSettings, Settings
+from scd.cryptoki.moduleconfig import ModuleConfig
+from scd.cryptoki.profile import Profile, Quirk, installed, load_profiles, profile_for_library
+from scd.cryptoki.worker.client import WorkerModule
+from scd.cryptoki.worker.pool import PooledModule
+from scd.cryptoki.worker.spawn import WorkerProcess, spawn
+from scd.service.catalogue import Catalogue
+from scd.service.logins import Logins
+from scd.service.operations import Service
+from scd.service.registry import RegisteredModule, Registry
+from scd.service.roles import AUTHENTICATE, ENCRYPT, SIGN, Role
+from scd.token.port import TokenModule
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class PlannedModule:
+    """One module to be: what its workers are told, and those already started."""
+
+    config: ModuleConfig
+    workers: int
+    timeout_s: float
+    serials: Mapping[str | None, str] = field(default_factory=dict)
+    started: list[WorkerProcess] = field(default_factory=list)
+
+
+def plan(settings: Settings, environ: Mapping[str, str]) -> list[PlannedModule]:
+    """The configured modules; without a configuration, those of the profiles that are installed here."""
+    profiles = load_profiles()
+    if settings.providers:
+        return [_planned(provider, profile_for_library(profiles, provider.library)) for provider in settings.providers]
+    said = {provider.name: provider for provider in settings.profile_options}
+    # Nobody said no to pin pads, and a reader with one is there to be used.
+    unsaid = ProviderSettings("", "", allow_protected_auth=True)
+    return [
+        _planned(replace(said.get(profile.name, unsaid), name=profile.name, library=library), profile)
+        for profile, library in installed(profiles, environ)
+    ]
+
+
+def _planned(provider: ProviderSettings, profile: Profile) -> PlannedModule:
+    """What the configuration says of a module wins over what its profile says."""
+    config = ModuleConfig(
+        name=provider.name,
+        library=provider.library,
+        init_args=provider.init_args if provider.init_args is not None else profile.init_args,
+        private_mask=provider.private_mask,
+        cert_private=provider.cert_private or Quirk.LOGIN_BEFORE_LISTING in profile.quirks,
+        allow_protected_auth=provider.allow_protected_auth,
+        quirks=_quirks(profile),
+        profile=profile.name,
+    )
+    workers = provider.workers or profile.worker_count()
+    return PlannedModule(config, workers, provider.timeout_s or profile.timeout_s, dict(provider.serial))
+
+
+def _quirks(profile: Profile) -> tuple[str, ...]:
+    return tuple(sorted(quirk.value for quirk in profile.quirks))
+
+
+def start_workers(planned: Sequence[PlannedModule]) -> None:
+    """Start all worker processes; they load their modules while we go on."""
+    for module in planned:
+        module.started = [spawn(module.config) for _ in range(module.workers)]
+
+
+def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Service:
+    """The service over the planned modules. Needs the running loop."""
+    registry = Registry(tuple(_registered(module) for module in planned))
+    configured: dict[Role, bytes | None] = {
+        SIGN: settings.openpgp_sign,
+        ENCRYPT: settings.openpgp_encr,
+        AUTHENTICATE: settings.openpgp_auth,
+    }
+    roles = {role: grip for role, grip in configured.items() if grip is not None}
+    for module in planned:
+        log.info("module=%s library=%s profile=%s workers=%d", module.config.name, module.config.library,
+                 module.config.profile or "-", module.workers)  # fmt: skip
+    if not planned:
+        log.warning("no PKCS#11 module is configured in %s, and none of the known ones is installed", settings.home)
+    return Service(Catalogue(registry), Logins(settings.pin_cache_s), roles)
+
+
+def _registered(module: PlannedModule) -> RegisteredModule:
+    started: list[WorkerProcess | None] = [*module.started]
+    workers = [WorkerModule(module.config, timeout_s=module.timeout_s, started=one) for one in started]
+    face: TokenModule = workers[0] if len(workers) == 1 else PooledModule(workers)
+    return RegisteredModule(module.config.name, face, module.serials, module.config.cert_private)

@@ -1,0 +1,130 @@
+"""SERIALNO, LEARN, CHECKPIN: which card, and what is on it."""
+
+from __future__ import annotations
+
+from scd.assuan.arguments import Arguments
+from scd.assuan.gpgerror import GpgErr
+from scd.assuan.lines import escape
+from scd.daemon.commands.attributes import ATTRIBUTES
+from scd.daemon.connection import Connection
+from scd.daemon.failures import CommandError
+from scd.daemon.table import command
+from scd.service.catalogue import Card, CardKey
+
+# Applications a client may ask for by name; scd shows every token as an OpenPGP-like card.
+_APPLICATIONS = frozenset({"", "openpgp", "pkcs11", "undefined"})
+_LEARN_ATTRIBUTES = ("APPTYPE", "EXTCAP", "MANUFACTURER", "DISP-NAME", "CHV-STATUS")
+
+
+@command("SERIALNO [--demand=<serialno>] [--all] [<apptype>]")
+async def serialno(conn: Connection, args: Arguments) -> None:
+    """Choose a card and return its serial number.
+
+    Without --demand it is the card chosen before, else the default one. All modules are asked for their tokens, so
+    this is how clients notice a new one.
+    """
+    if args.rest.lower() not in _APPLICATIONS:
+        raise CommandError(GpgErr.NOT_SUPPORTED, f"no application {args.rest}")
+    await conn.service.rescan()
+    demanded = args.value("--demand")
+    if demanded is not None:
+        await _choose(conn, demanded)
+        conn.status("SERIALNO", demanded.upper())
+        return
+    if conn.serial is not None and conn.service.catalogue.by_serial(conn.serial) is None:
+        conn.serial = None
+    card = await conn.card()
+    if card is None:
+        await conn.slowdown.pause()
+        raise CommandError(GpgErr.ENODEV)
+    conn.status("SERIALNO", card.serial)
+
+
+async def _choose(conn: Connection, demanded: str) -> Card:
+    """The card with this serial, or with an old stub's that stands for it, becomes the client's."""
+    card = conn.service.catalogue.by_serial(demanded)
+    if card is None:
+        await conn.slowdown.pause()
+        raise CommandError(GpgErr.ENODEV)
+    conn.serial = card.serial
+    return card
+
+
+@command("LEARN [--demand=<serialno>] [--force] [--keypairinfo] [--reread] [--multi]")
+async def learn(conn: Connection, args: Arguments) -> None:
+    """List the card's attributes, certificates and keys; of all cards when none was chosen.
+
+    Without --force the client is asked whether it knows the card already (INQUIRE KNOWNCARDP). Never asks for a PIN:
+    CHECKPIN unlocks tokens that hide their objects.
+    """
+    await conn.service.rescan(again=True)
+    demanded = args.value("--demand")
+    if demanded is not None:
+        await _choose(conn, demanded)
+    card = await conn.need_card()
+    cards = [card] if conn.serial is not None else list(conn.service.catalogue.ordered(card))
+    if not args.has("--keypairinfo"):
+        await _introduce(conn, card, known=not args.has("--force"))
+        for one in cards:
+            _list_certificates(conn, one)
+    for one in cards:
+        for key in one.keys:
+            conn.status("KEYPAIRINFO", key_pair_info(key))
+
+
+async def _introduce(conn: Connection, card: Card, *, known: bool) -> None:
+    conn.status("READER", escape(f"PKCS#11 {card.module.name}"))
+    conn.status("SERIALNO", card.serial)
+    if known:
+        await conn.inquire("KNOWNCARDP", card.serial)
+    for name in _LEARN_ATTRIBUTES:
+        for line in ATTRIBUTES[name](conn, card):
+            conn.status(name, line)
+
+
+def _list_certificates(conn: Connection, card: Card) -> None:
+    for key in card.keys:
+        # gnupg-pkcs11-scd's users find their keygrips in this line, and its manual spells it so.
+        conn.status("KEY-FRIEDNLY", key.keygrip_hex, f"{_plain(key.friendly_name)} on {_plain(card.token.id.label)}")
+        if key.pair.certificate is not None:
+            conn.status("CERTINFO", "101", key.keyref)
+    for one in card.certificates:
+        conn.status("CERTINFO", "102", one.keyref)
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def key_pair_info(key: CardKey) -> str:
+    """`<grip> <keyref> <usage> <keytime> <algo>` (protocol reference 3.3)."""
+    certificate = key.pair.certificate
+    time = str(certificate.not_before) if certificate and (certificate.not_before or 0) > 0 else "-"
+    return f"{key.keygrip_hex} {key.keyref} {key.usage} {time} {key.pair.public.algorithm}"
+
+
+@command("CHECKPIN <idstr>")
+async def checkpin(conn: Connection, args: Arguments) -> None:
+    """Log in to the token that is, or that holds, <idstr>: a serial number, a key's id, or nothing for the current
+    card.
+
+    The PIN is asked for unless the token is logged in.
+    """
+    if args.rest.upper().endswith("[CHV3]"):
+        raise CommandError(GpgErr.NOT_SUPPORTED, "a PKCS#11 token has no Admin PIN to verify")
+    await conn.service.rescan()
+    card, key = await _named_card(conn, args.rest)
+    if card.token.login_required:
+        await conn.service.check_pin(card, key, conn)
+
+
+async def _named_card(conn: Connection, name: str) -> tuple[Card, CardKey | None]:
+    if not name:
+        return await conn.need_card(), None
+    card = conn.service.catalogue.by_serial(name)
+    if card is not None:
+        return card, None
+    found = await conn.service.find(name, await conn.card())
+    if not found:
+        raise CommandError(GpgErr.INV_ID, f"no card and no key is called {name}")
+    return found[0].card, found[0]

@@ -1,0 +1,69 @@
+"""SETDATA, PKSIGN, PKAUTH, PKDECRYPT: what private keys are for."""
+
+from __future__ import annotations
+
+from scd.assuan.arguments import Arguments
+from scd.assuan.gpgerror import GpgErr
+from scd.daemon.connection import Connection
+from scd.daemon.failures import CommandError
+from scd.daemon.table import command
+from scd.gcrypt.digestinfo import HASH_LENGTHS
+
+DATA_LIMIT = (
+    16384  # octets; scdaemon takes 4096, the ciphertext of RSA 16384 needs 2048, ssh's Ed25519 the whole message
+)
+
+
+@command("SETDATA [--append] <hexstring>", confidential=True)
+async def setdata(conn: Connection, args: Arguments) -> None:
+    """Keep the data that the next PKSIGN, PKAUTH or PKDECRYPT works on."""
+    try:
+        octets = bytes.fromhex(args.rest)
+    except ValueError:
+        raise CommandError(GpgErr.ASS_PARAMETER, "the data are not a string of hex digits") from None
+    if not octets and not args.has("--append"):
+        raise CommandError(GpgErr.ASS_PARAMETER, "no data given")
+    kept = len(conn.data) if args.has("--append") else 0
+    if kept + len(octets) > DATA_LIMIT:
+        raise CommandError(GpgErr.TOO_LARGE, f"more than {DATA_LIMIT} octets")
+    conn.data[kept:] = octets
+
+
+@command("PKSIGN [--hash=[rmd160|sha{1,224,256,384,512}|md5|none]] <keyid>|<keygrip>")
+async def pksign(conn: Connection, args: Arguments) -> None:
+    """Sign the data of SETDATA; the answer is the raw signature. Asks for the PIN when needed."""
+    name = args.value("--hash")
+    if name is not None and name.lower() not in {*HASH_LENGTHS, "none"}:
+        raise CommandError(GpgErr.ASS_PARAMETER, f"--hash={name}: no such hash algorithm")
+    await _sign(conn, args, name.lower() if name else None, authenticate=False)
+
+
+@command("PKAUTH <keyid>|<keygrip>")
+async def pkauth(conn: Connection, args: Arguments) -> None:
+    """Sign the data of SETDATA for authentication (ssh, TLS). Asks for the PIN when needed."""
+    if args.has("--challenge-response"):
+        raise CommandError(GpgErr.NOT_SUPPORTED, "--challenge-response")
+    await _sign(conn, args, None, authenticate=True)
+
+
+async def _sign(conn: Connection, args: Arguments, hash_name: str | None, *, authenticate: bool) -> None:
+    key, data = _what(conn, args)
+    signature = await conn.service.sign(key, data, hash_name, await conn.card(), conn, authenticate=authenticate)
+    conn.send_data(signature)
+
+
+@command("PKDECRYPT <keyid>|<keygrip>")
+async def pkdecrypt(conn: Connection, args: Arguments) -> None:
+    """Decrypt the data of SETDATA: RSA gives the plaintext, ECDH the shared point. Asks for the PIN when needed."""
+    key, data = _what(conn, args)
+    plain = await conn.service.decrypt(key, data, await conn.card(), conn)
+    conn.status("PADDING", "0")
+    conn.send_data(plain)
+
+
+def _what(conn: Connection, args: Arguments) -> tuple[str, bytes]:
+    if not args.rest:
+        raise CommandError(GpgErr.ASS_PARAMETER, "the key's id is missing")
+    if not conn.data:
+        raise CommandError(GpgErr.NO_DATA, "SETDATA comes first")
+    return args.rest, bytes(conn.data)

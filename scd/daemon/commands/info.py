@@ -1,0 +1,152 @@
+"""GETINFO and HELP: the daemon about itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Awaitable, Callable
+
+from scd.assuan.arguments import Arguments
+from scd.assuan.gpgerror import GpgErr
+from scd.assuan.lines import comment, escape
+from scd.daemon.connection import Connection
+from scd.daemon.failures import CommandError
+from scd.daemon.table import COMMANDS, command
+
+log = logging.getLogger(__name__)
+
+# gpg warns of every server whose number is lower than its own, whatever the server is; there is no other use of it.
+VERSION_FOR_CLIENTS = "99.0"
+_APPLICATION = "openpgp"
+
+
+@command("GETINFO <what>")
+async def getinfo(conn: Connection, args: Arguments) -> None:
+    """Return information about the daemon.
+
+    version, pid, socket_name, connections, status, reader_list, deny_admin, app_list, card_list, active_apps,
+    all_active_apps, cmd_has_option CMD OPT, manufacturer N, dump_state.
+    """
+    words = args.words
+    item = _ITEMS.get(words[0].lower()) if words else None
+    if item is None:
+        raise CommandError(GpgErr.ASS_PARAMETER, "unknown item; HELP GETINFO lists them")
+    await item(conn, words[1:])
+
+
+async def _version(conn: Connection, _words: tuple[str, ...]) -> None:
+    conn.send_data(VERSION_FOR_CLIENTS.encode())
+
+
+async def _pid(conn: Connection, _words: tuple[str, ...]) -> None:
+    conn.send_data(str(os.getpid()).encode())
+
+
+async def _socket_name(conn: Connection, _words: tuple[str, ...]) -> None:
+    if conn.daemon.socket_name is None:
+        raise CommandError(GpgErr.NO_DATA, "there is no socket in this mode")
+    conn.send_data(os.fsencode(conn.daemon.socket_name))
+
+
+async def _connections(conn: Connection, _words: tuple[str, ...]) -> None:
+    conn.send_data(str(len(conn.daemon.connections)).encode())
+
+
+async def _status(conn: Connection, _words: tuple[str, ...]) -> None:
+    """`u`: a usable card; `r`: none."""
+    await conn.service.rescan()
+    conn.send_data(b"u" if await conn.card() else b"r")
+
+
+async def _reader_list(conn: Connection, _words: tuple[str, ...]) -> None:
+    modules = conn.service.catalogue.registry.modules
+    if not modules:
+        raise CommandError(GpgErr.NO_DATA, "no module is configured or installed")
+    conn.send_data("".join(f"{escape(f'PKCS#11 {entry.name}')}\n" for entry in modules).encode())
+
+
+async def _deny_admin(conn: Connection, _words: tuple[str, ...]) -> None:
+    if not conn.daemon.deny_admin:
+        raise CommandError(GpgErr.GENERAL, "admin commands are allowed")
+
+
+async def _app_list(conn: Connection, _words: tuple[str, ...]) -> None:
+    conn.send_data(f"{_APPLICATION}:\n".encode())
+
+
+async def _card_list(conn: Connection, _words: tuple[str, ...]) -> None:
+    await conn.service.rescan()
+    if not conn.service.catalogue.cards:
+        raise CommandError(GpgErr.CARD_NOT_PRESENT)
+    for card in conn.service.catalogue.ordered(await conn.card()):
+        conn.status("SERIALNO", card.serial)
+
+
+async def _active_apps(conn: Connection, _words: tuple[str, ...]) -> None:
+    card = await conn.need_card()
+    conn.status("SERIALNO", card.serial, _APPLICATION)
+
+
+async def _all_active_apps(conn: Connection, _words: tuple[str, ...]) -> None:
+    await conn.service.rescan()
+    for card in conn.service.catalogue.cards:
+        conn.status("SERIALNO", card.serial, _APPLICATION)
+
+
+async def _cmd_has_option(_conn: Connection, words: tuple[str, ...]) -> None:
+    if len(words) != 2:
+        raise CommandError(GpgErr.ASS_PARAMETER, "cmd_has_option CMD OPT")
+    spec = COMMANDS.get(words[0].upper())
+    if spec is None:
+        raise CommandError(GpgErr.ASS_UNKNOWN_CMD)
+    if f"--{words[1].removeprefix('--')}" not in spec.usage:
+        raise CommandError(GpgErr.GENERAL, f"{spec.name} has no option {words[1]}")
+
+
+async def _manufacturer(conn: Connection, words: tuple[str, ...]) -> None:
+    """The text for an OpenPGP card's manufacturer number; 0x3131 stands for PKCS#11 tokens."""
+    try:
+        number = int(words[0], 0) if words else -1
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise CommandError(GpgErr.ASS_PARAMETER, "manufacturer NUMBER")
+    conn.send_data(b"PKCS#11" if number == 0x3131 else b"unknown")
+
+
+async def _dump_state(conn: Connection, _words: tuple[str, ...]) -> None:
+    log.info("state: %s", conn.daemon.statistics.text())
+
+
+_ITEMS: dict[str, Callable[[Connection, tuple[str, ...]], Awaitable[None]]] = {
+    "version": _version,
+    "pid": _pid,
+    "socket_name": _socket_name,
+    "connections": _connections,
+    "status": _status,
+    "reader_list": _reader_list,
+    "deny_admin": _deny_admin,
+    "app_list": _app_list,
+    "card_list": _card_list,
+    "active_apps": _active_apps,
+    "all_active_apps": _all_active_apps,
+    "cmd_has_option": _cmd_has_option,
+    "manufacturer": _manufacturer,
+    "dump_state": _dump_state,
+}
+
+
+@command("HELP [<command>]")
+async def help_(conn: Connection, args: Arguments) -> None:
+    """List the commands, or explain one."""
+    if not args.rest:
+        conn.send(comment("\n".join(spec.usage for spec in COMMANDS.values())))
+        return
+    spec = COMMANDS.get(args.rest.upper())
+    if spec is None:
+        raise CommandError(GpgErr.ASS_UNKNOWN_CMD)
+    conn.send(comment(f"{spec.usage}\n\n{_dedent(spec.help)}"))
+
+
+def _dedent(docstring: str) -> str:
+    return "\n".join(line.strip() for line in docstring.strip().split("\n"))

@@ -1,0 +1,64 @@
+"""RESTART, RESET, DISCONNECT, OPTION, KILLSCD and Assuan's own commands."""
+
+from __future__ import annotations
+
+from scd.assuan.arguments import Arguments
+from scd.assuan.gpgerror import GpgErr
+from scd.daemon.connection import Connection
+from scd.daemon.failures import CommandError
+from scd.daemon.table import command
+
+_HIGHEST_SIGNAL = 64
+
+
+@command("RESTART")
+async def restart(conn: Connection, _args: Arguments) -> None:
+    """End this client's session: its data and its choice of card. The token stays logged in."""
+    conn.forget_session()
+
+
+@command("RESET [--keep-lock]")
+async def reset(conn: Connection, _args: Arguments) -> None:
+    """As RESTART, and log the card out, as a card's reset does."""
+    card = await conn.card()
+    conn.forget_session()
+    if card is not None:
+        await conn.service.logins.log_out(card)
+
+
+@command("DISCONNECT")
+async def disconnect(_conn: Connection, _args: Arguments) -> None:
+    """Nothing to do: tokens are shared with other programs all the time."""
+
+
+@command("KILLSCD", closing="closing connection")
+async def killscd(conn: Connection, _args: Arguments) -> None:
+    """End the daemon."""
+    conn.close_after_reply()
+    conn.daemon.stop_after(conn)
+
+
+@command("OPTION <name> [=] <value>")
+async def option(conn: Connection, args: Arguments) -> None:
+    """event-signal=N: the signal gpg-agent wants when cards come and go; 0 for none."""
+    written = args.options[0] if args.options else args.rest
+    name, _, value = written.removeprefix("--").partition("=")
+    if not value and " " in name.strip():
+        name, _, value = name.strip().partition(" ")
+    if name.strip() != "event-signal":
+        raise CommandError(GpgErr.UNKNOWN_OPTION, f"unknown option {name.strip() or '(none)'}; known: event-signal")
+    number = value.strip()
+    if not number.isascii() or not number.isdigit() or int(number) > _HIGHEST_SIGNAL:
+        raise CommandError(GpgErr.ASS_PARAMETER, "event-signal wants a signal number, 0 for none")
+    conn.event_signal = int(number)
+
+
+@command("NOP")
+async def nop(_conn: Connection, _args: Arguments) -> None:
+    """Do nothing."""
+
+
+@command("BYE", closing="closing connection")
+async def bye(conn: Connection, _args: Arguments) -> None:
+    """Close the connection."""
+    conn.close_after_reply()

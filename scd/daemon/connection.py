@@ -1,0 +1,223 @@
+"""One client: its lines in, our answers out, and what belongs to its session alone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from itertools import count
+
+from scd.assuan import lines
+from scd.assuan.arguments import Arguments
+from scd.assuan.decoder import Decoder
+from scd.assuan.events import BadLine, Cancel, Command, Data, End, Event
+from scd.assuan.gpgerror import GpgErr
+from scd.assuan.protocol import State, refusal
+from scd.daemon.daemon import Daemon
+from scd.daemon.failures import CommandError, code_for
+from scd.daemon.slowdown import Slowdown
+from scd.daemon.table import COMMANDS, CommandSpec
+from scd.daemon.transport import Transport
+from scd.logs import AssuanTrace
+from scd.service.catalogue import Card
+from scd.service.operations import Service
+from scd.token.errors import Canceled, TokenError
+from scd.token.secrets import Pin
+
+log = logging.getLogger(__name__)
+
+GREETING = lines.ok("PKCS#11 smart-card server for GnuPG ready")
+PIN_REPLY_LIMIT = 100  # octets; gpg-agent sends 90, padded with NUL (scdaemon reads at most 100)
+_numbers = count(1)
+
+
+class ClientGone(Exception):
+    """The client closed the connection."""
+
+
+class Connection:
+    """`data` is what SETDATA collected; `serial` the card this client chose, None for the default one."""
+
+    def __init__(self, daemon: Daemon, transport: Transport, *, is_pipe: bool = False) -> None:
+        self.daemon = daemon
+        self.is_pipe = is_pipe
+        self.number = next(_numbers)
+        self.data = bytearray()
+        self.serial: str | None = None
+        self.event_signal = 0
+        self.slowdown = Slowdown()
+        self._transport = transport
+        self._decoder = Decoder()
+        self._events: deque[Event] = deque()
+        self._state = State.READY
+        self._out: list[bytes] = []
+        self._ended = False
+        self._trace = AssuanTrace()
+
+    @property
+    def service(self) -> Service:
+        """The daemon's present one: a new configuration replaces it."""
+        return self.daemon.service
+
+    async def serve(self, *, greet: bool = True) -> None:
+        """Answer commands until BYE or the end of input. Only CancelledError comes out."""
+        try:
+            if greet:
+                self.send(GREETING)
+                await self.flush()
+            while self._state is not State.CLOSED:
+                await self._answer(await self._next())
+                await self.flush()
+                self.daemon.replied(self)
+        except (ClientGone, OSError):
+            pass
+        finally:
+            self._transport.close()
+
+    async def _answer(self, event: Event) -> None:
+        refused = refusal(self._state, event)
+        if refused is not None:
+            self._error(*refused)
+        elif isinstance(event, Command):
+            await self._run(event)
+
+    async def _run(self, command: Command) -> None:
+        """Exactly one OK or ERR, whatever happens."""
+        spec = COMMANDS.get(command.name)
+        if self._trace.active:
+            self._trace.trace_in(self.number, f"{command.name} {_shown(spec, command)}")
+        if spec is None:
+            self._error(GpgErr.ASS_UNKNOWN_CMD, "")
+            return
+        self.daemon.statistics.count(command.name)
+        try:
+            await spec.handler(self, Arguments(command.args))
+        except CommandError as error:
+            self._error(error.code, error.text)
+        except TokenError as error:
+            log.info("connection=%d op=%s result=%s", self.number, command.name, error)
+            self._error(code_for(error), "")
+        except (ClientGone, OSError, asyncio.CancelledError):
+            raise
+        except Exception:  # one of the loops that must live: the client is told, the log has the trace
+            log.exception("connection=%d op=%s failed inside scd", self.number, command.name)
+            self._error(GpgErr.INTERNAL, "")
+        else:
+            self.send(lines.ok(spec.closing))
+
+    def _error(self, code: GpgErr, text: str) -> None:
+        self.daemon.statistics.errors += 1
+        self.send(lines.error(code, text))
+
+    async def _next(self) -> Event:
+        while not self._events:
+            if self._ended:
+                raise ClientGone
+            octets = await self._transport.read()
+            if octets:
+                self._events.extend(self._decoder.feed(octets))
+            else:
+                self._ended = True
+                self._events.extend(self._decoder.finish())
+        return self._events.popleft()
+
+    def send(self, octets: bytes) -> None:
+        """Queue wire lines; they leave with the next `flush`, at the latest with the command's OK."""
+        self._out.append(octets)
+
+    async def flush(self) -> None:
+        if self._out:
+            octets, self._out = b"".join(self._out), []
+            if self._trace.active:
+                for line in octets.decode("utf-8", "replace").splitlines():
+                    self._trace.trace_out(self.number, line)
+            await self._transport.write(octets)
+
+    def status(self, keyword: str, *fields: str) -> None:
+        """`S KEYWORD fields`; free text must have been escaped."""
+        self.send(lines.status(keyword, *fields))
+
+    def send_data(self, payload: bytes) -> None:
+        """D lines. Only in commands whose client consumes data (protocol reference, 1.5)."""
+        self.send(lines.data(payload))
+
+    def close_after_reply(self) -> None:
+        self._state = State.CLOSED
+
+    async def inquire(self, keyword: str, text: str = "", limit: int = 8096) -> bytes:
+        """Ask the client; at most `limit` octets come back. Raises CommandError, or Canceled after CAN.
+
+        After CAN the client reads one line, the ERR that our caller's error makes.
+        """
+        self.send(lines.inquire(keyword, text))
+        await self.flush()
+        self._state = State.INQUIRING
+        try:
+            return await self._reply(keyword, limit)
+        finally:
+            self._state = State.READY
+
+    async def _reply(self, keyword: str, limit: int) -> bytes:
+        received = bytearray()
+        too_much = False
+        while True:
+            event = await self._next()
+            refused = refusal(self._state, event)
+            if isinstance(event, Data):
+                too_much = too_much or len(received) + len(event.octets) > limit
+                if not too_much:
+                    received += event.octets
+            elif isinstance(event, End):
+                break
+            elif isinstance(event, Cancel):
+                raise Canceled(f"the client cancelled {keyword}")
+            elif refused is not None:
+                if isinstance(event, BadLine):
+                    await self._skip_reply()
+                raise CommandError(*refused)
+        if too_much:
+            raise CommandError(GpgErr.TOO_LARGE, f"more than {limit} octets in reply to {keyword}")
+        return bytes(received)
+
+    async def _skip_reply(self) -> None:
+        """Read the rest of a reply that went wrong, so that its lines are not taken for commands."""
+        while not isinstance(await self._next(), (End, Cancel, Command)):
+            pass
+
+    async def pin(self, text: str) -> Pin:
+        """NEEDPIN; the reply is cut at its first NUL, as gpg-agent pads with them."""
+        reply = await self.inquire("NEEDPIN", f"||{lines.pinentry_text(text)}", PIN_REPLY_LIMIT)
+        return Pin(reply.partition(b"\0")[0])
+
+    async def pinpad(self, text: str) -> None:
+        await self.inquire("POPUPPINPADPROMPT", lines.pinentry_text(text))
+
+    async def dismiss(self) -> None:
+        await self.inquire("DISMISSPINPADPROMPT")
+
+    async def card(self) -> Card | None:
+        """The card this client works with now: the chosen one while it is there, else the default."""
+        catalogue = self.service.catalogue
+        if not catalogue.cards:
+            await self.service.rescan()
+        if self.serial is not None:
+            return catalogue.by_serial(self.serial)
+        return catalogue.default()
+
+    async def need_card(self) -> Card:
+        """As `card`, or ERR."""
+        card = await self.card()
+        if card is None:
+            raise CommandError(GpgErr.ENODEV if self.serial is None else GpgErr.CARD_REMOVED)
+        return card
+
+    def forget_session(self) -> None:
+        """What RESTART ends: data, choice of card; the login stays."""
+        self.data.clear()
+        self.serial = None
+
+
+def _shown(spec: CommandSpec | None, command: Command) -> str:
+    if spec is None or spec.confidential:
+        return f"[{len(command.args)} octets]"
+    return command.args.decode("utf-8", "backslashreplace")

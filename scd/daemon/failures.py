@@ -1,0 +1,42 @@
+"""The second boundary of errors: a token's failure becomes the gpg-error code that clients act upon."""
+
+from __future__ import annotations
+
+from scd.assuan.gpgerror import GpgErr
+from scd.token import errors
+
+
+class CommandError(Exception):
+    """A command that ends with this ERR."""
+
+    def __init__(self, code: GpgErr, text: str = "") -> None:
+        super().__init__(text or code.text)
+        self.code = code
+        self.text = text
+
+
+_CODES: dict[type[errors.TokenError], GpgErr] = {
+    errors.PinRequired: GpgErr.NO_PIN,
+    errors.PinIncorrect: GpgErr.BAD_PIN,
+    errors.PinLengthInvalid: GpgErr.BAD_PIN,
+    errors.PinBlocked: GpgErr.PIN_BLOCKED,
+    errors.PinNotSet: GpgErr.NO_PIN,
+    errors.Canceled: GpgErr.CANCELED,
+    errors.TokenNotPresent: GpgErr.CARD_NOT_PRESENT,
+    errors.TokenRemoved: GpgErr.CARD_REMOVED,
+    errors.SessionLost: GpgErr.CARD_RESET,
+    errors.KeyNotFound: GpgErr.NO_SECKEY,
+    errors.WrongKeyUsage: GpgErr.WRONG_KEY_USAGE,
+    errors.UnsupportedAlgorithm: GpgErr.UNSUPPORTED_ALGORITHM,
+    errors.InvalidData: GpgErr.INV_DATA,
+    errors.NotSupported: GpgErr.UNSUPPORTED_OPERATION,
+    errors.TokenFailure: GpgErr.CARD,
+    errors.ModuleUnavailable: GpgErr.NOT_OPERATIONAL,
+    errors.ModuleCrashed: GpgErr.CARD_REMOVED,
+    errors.ModuleTimeout: GpgErr.TIMEOUT,
+}
+
+
+def code_for(error: errors.TokenError) -> GpgErr:
+    """The code of the error's class, or of the nearest one above it."""
+    return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), GpgErr.CARD)

@@ -1,0 +1,47 @@
+"""Clients that come through the UNIX socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import struct
+
+from scd.daemon.connection import Connection
+from scd.daemon.daemon import Daemon
+from scd.daemon.transport import SocketTransport
+
+log = logging.getLogger(__name__)
+
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7), SO_PEERCRED)
+
+
+async def accept_clients(daemon: Daemon, listener: socket.socket, allowed: frozenset[int]) -> None:
+    """Serve every client whose uid is `allowed`, until cancelled."""
+    loop = asyncio.get_running_loop()
+    listener.setblocking(False)
+    while True:
+        try:
+            client, _ = await loop.sock_accept(listener)
+        except OSError as error:  # too many open files: the others must not suffer
+            log.error("op=accept result=%s", error)
+            await asyncio.sleep(1)
+            continue
+        uid = peer_uid(client)
+        if uid not in allowed:
+            log.warning("op=accept result=refused uid=%d", uid)
+            client.close()
+            continue
+        daemon.serve(Connection(daemon, SocketTransport(client)).serve)
+
+
+def peer_uid(client: socket.socket) -> int:
+    """Who is at the other end, by the kernel's word."""
+    _, uid, _ = _CREDENTIALS.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return int(uid)
+
+
+def allowed_uids(uid_acl: int | None) -> frozenset[int]:
+    """Our own uid, and the one of --uid-acl."""
+    return frozenset({os.getuid()} if uid_acl is None else {os.getuid(), uid_acl})

@@ -1,0 +1,156 @@
+"""What clients want done: find a key, use it, and ask for the PIN when, and only when, the token wants it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from scd.service.catalogue import Card, CardKey, Catalogue
+from scd.service.logins import Asker, Logins
+from scd.service.roles import BY_NAME, Role, Roles
+from scd.service.signing import decrypted_form, to_be_decrypted, to_be_signed
+from scd.token.errors import KeyNotFound, PinRequired, TokenError, TokenFailure, TokenNotPresent, TokenRemoved
+from scd.token.model import Certificate
+from scd.token.port import DecryptRequest, SignRequest
+from scd.token.secrets import Pin
+
+log = logging.getLogger(__name__)
+
+_LOGIN_ROUNDS = 3
+"""A login may be lost to another program once or twice; more often it is useless to go on."""
+
+
+class Service:
+    """The daemon's jobs over all tokens; knows the port, not what is behind it."""
+
+    def __init__(self, catalogue: Catalogue, logins: Logins, roles: Mapping[Role, bytes]) -> None:
+        self.catalogue = catalogue
+        self.logins = logins
+        self.roles = Roles(catalogue, roles)
+
+    async def rescan(self, *, again: bool = False) -> None:
+        """See which tokens are there, with `again` also what is on them; forget what was known of those that went."""
+        before = self.catalogue.cards
+        await self.catalogue.rescan(again=again)
+        present = {card.serial for card in self.catalogue.cards}
+        for card in before:
+            if card.serial not in present:
+                self.logins.forget(card)
+
+    def known(self, name: str, card: Card | None) -> list[CardKey]:
+        """The keys called `name` among those listed: a role, a keygrip, a keyref, an id of old stubs."""
+        role = BY_NAME.get(name.upper())
+        if role is not None:
+            key = self.roles.key(role, card)
+            return [key] if key else []
+        return self.catalogue.find(name, card)
+
+    async def find(self, name: str, card: Card | None) -> list[CardKey]:
+        """As `known`, and look at the tokens again before giving up. Never prompts."""
+        found = self.known(name, card)
+        if not found:
+            await self.rescan(again=True)
+            found = self.known(name, card)
+        return found
+
+    def certificate(self, name: str, card: Card | None) -> Certificate | None:
+        """The certificate called `name`: by its own id, by its key's, or by the role of its key."""
+        role = BY_NAME.get(name.upper())
+        if role is None:
+            return self.catalogue.find_certificate(name, card)
+        key = self.roles.key(role, card)
+        return key.pair.certificate if key else None
+
+    async def sign(
+        self, name: str, data: bytes, hash_name: str | None, card: Card | None, ask: Asker, *, authenticate: bool
+    ) -> bytes:
+        """A raw signature in the form of `SignRequest`."""
+
+        async def use(key: CardKey, pin: Pin | None) -> bytes:
+            block = to_be_signed(key.pair.public, data, hash_name, authenticate=authenticate)
+            return await key.card.module.module.sign(SignRequest(key.address, block, pin))
+
+        return await self._with_key(name, card, "authenticate" if authenticate else "sign", ask, use)
+
+    async def decrypt(self, name: str, data: bytes, card: Card | None, ask: Asker) -> bytes:
+        """Plaintext (RSA) or shared point (ECDH) in PKDECRYPT's form."""
+
+        async def use(key: CardKey, pin: Pin | None) -> bytes:
+            block = to_be_decrypted(key.pair.public, data)
+            plain = await key.card.module.module.decrypt(DecryptRequest(key.address, block, pin))
+            return decrypted_form(key.pair.public, plain)
+
+        return await self._with_key(name, card, "decrypt", ask, use)
+
+    async def check_pin(self, card: Card, key: CardKey | None, ask: Asker) -> None:
+        """Log in to the card now, and list what that makes visible."""
+        await self.logins.log_in(card, key, "unlock the token", ask)
+        await self.catalogue.relist(card)
+
+    async def _with_key(
+        self, name: str, card: Card | None, purpose: str, ask: Asker,
+        use: Callable[[CardKey, Pin | None], Awaitable[bytes]],
+    ) -> bytes:  # fmt: skip
+        """`use` the key, on the next token that holds it when one has gone."""
+        found = await self.find(name, card) or await self._find_hidden(name, card, purpose, ask)
+        if not found:
+            raise KeyNotFound(f"no token has a key called {name}")
+        gone: TokenError | None = None
+        for key in found:
+            try:
+                return await self._with_login(key, purpose, ask, use)
+            except (TokenNotPresent, TokenRemoved) as error:
+                gone = error
+        assert gone is not None
+        await self.rescan()
+        raise gone
+
+    async def _find_hidden(self, name: str, card: Card | None, purpose: str, ask: Asker) -> list[CardKey]:
+        """Log in to tokens that show nothing, or whose certificates are private, until one has the key."""
+        for hiding in self.catalogue.ordered(card):
+            token = hiding.token
+            if token.login_required and token.pin_initialized and (hiding.module.cert_private or not hiding.keys):
+                await self.logins.log_in(hiding, None, purpose, ask)
+                await self.catalogue.relist(hiding)
+                found = self.known(name, card)
+                if found:
+                    return found
+        return []
+
+    async def _with_login(
+        self, key: CardKey, purpose: str, ask: Asker, use: Callable[[CardKey, Pin | None], Awaitable[bytes]]
+    ) -> bytes:
+        try:
+            fresh: Pin | None = None
+            for _ in range(_LOGIN_ROUNDS):
+                try:
+                    return await self._at_pinpad(key, purpose, ask, use)
+                except PinRequired as need:
+                    if need.context:
+                        return await self._each_time(key, purpose, ask, use, fresh)
+                    fresh = await self.logins.log_in(key.card, key, purpose, ask)
+            raise TokenFailure(f"{key.card.display}: its login is lost again and again")
+        finally:
+            await self.logins.operation_done(key.card)
+
+    async def _each_time(
+        self, key: CardKey, purpose: str, ask: Asker, use: Callable[[CardKey, Pin | None], Awaitable[bytes]],
+        fresh: Pin | None,
+    ) -> bytes:  # fmt: skip
+        """An always-authenticate key: the PIN typed a moment ago for the login serves its first use, too."""
+        if fresh is not None:
+            return await use(key, fresh)
+        return await self.logins.with_pin(key.card, key, purpose, ask, lambda pin: use(key, pin), each=True)
+
+    @staticmethod
+    async def _at_pinpad(
+        key: CardKey, purpose: str, ask: Asker, use: Callable[[CardKey, Pin | None], Awaitable[bytes]]
+    ) -> bytes:
+        """An always-authenticate key on a reader with a pin pad waits there for each use: say so."""
+        if not (key.pair.always_authenticate and key.card.token.pinpad):
+            return await use(key, None)
+        await ask.pinpad(f'{key.card.display}: enter the PIN at the reader to {purpose} with "{key.friendly_name}"')
+        try:
+            return await use(key, None)
+        finally:
+            await ask.dismiss()

@@ -1,0 +1,100 @@
+"""The modules the daemon works with, what each showed last, and how it is doing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from scd.token.errors import TokenError
+from scd.token.model import TokenId, TokenInfo, TokenObjects
+from scd.token.port import TokenModule
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 5.0
+"""How long a listing waits for one module before it goes on with what that one showed last."""
+
+NOTHING = TokenObjects((), (), (), 0)
+
+
+@dataclass(slots=True)
+class RegisteredModule:
+    """One module of the configuration. `serials`: pinned serials by token label, None for any token.
+
+    `tokens` and `objects` are what it showed last. A module that is slow keeps them, one that fails has none.
+    """
+
+    name: str
+    module: TokenModule
+    serials: Mapping[str | None, str] = field(default_factory=dict)
+    cert_private: bool = False
+    tokens: tuple[TokenInfo, ...] = ()
+    objects: dict[TokenId, TokenObjects] = field(default_factory=dict)
+    error: str | None = None
+    _look: asyncio.Task[None] | None = None
+
+    async def rescan(self, *, again: bool) -> None:
+        """See which tokens are present and what is on new ones; with `again` on all of them.
+
+        One look at a time; who comes during one waits for it, and looks once more only if it may have come too late.
+        """
+        running = self._look
+        if running is not None and not running.done():
+            await self._patiently(running)
+            if not running.done() or not again:
+                return
+        if self._look is running:
+            self._look = asyncio.create_task(self._ask(again))
+        if self._look is not None:
+            await self._patiently(self._look)
+
+    async def _patiently(self, look: asyncio.Task[None]) -> None:
+        await asyncio.wait((look,), timeout=PATIENCE_S)
+        if not look.done():
+            log.warning("module=%s op=tokens result=slow: going on without it", self.name)
+
+    async def _ask(self, again: bool) -> None:
+        try:
+            tokens = await self.module.tokens()
+        except TokenError as error:
+            if str(error) != self.error:
+                log.error("module=%s op=tokens result=%s", self.name, error)
+            self.tokens, self.objects, self.error = (), {}, str(error)
+            return
+        objects = {}
+        for token in tokens:
+            if token.initialized:
+                known = self.objects.get(token.id)
+                objects[token.id] = await self.listed(token.id) if again or known is None else known
+        self.tokens, self.objects, self.error = tokens, objects, None
+
+    async def listed(self, token: TokenId) -> TokenObjects:
+        """What is on the token now; what was there when it cannot be read."""
+        known = self.objects.get(token)
+        try:
+            fresh = await self.module.objects(token, known.version if known else 0)
+        except TokenError as error:
+            log.error("module=%s token=%s op=objects result=%s", self.name, token.label, error)
+            return known or NOTHING
+        if fresh is None:
+            return known or NOTHING
+        for odd in fresh.skipped:
+            log.info("module=%s token=%s skipped %s: %s", self.name, token.label, odd.what, odd.reason)
+        return fresh
+
+
+class Registry:
+    """All modules, in the configuration's order."""
+
+    def __init__(self, modules: tuple[RegisteredModule, ...]) -> None:
+        self.modules = modules
+
+    async def rescan(self, *, again: bool = False) -> None:
+        """`RegisteredModule.rescan` for all at once."""
+        await asyncio.gather(*(entry.rescan(again=again) for entry in self.modules))
+
+    async def close(self) -> None:
+        """Let go of every module."""
+        await asyncio.gather(*(entry.module.close() for entry in self.modules), return_exceptions=True)

@@ -1,0 +1,192 @@
+"""Which certificate and which public key belong to which private key.
+
+CKA_ID proposes, the public key decides; labels never count. Tokens ship with empty, duplicate and differing CKA_IDs,
+so an object that fits nowhere is left out with its reason, and never stops the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from scd.gcrypt.pubkey import PublicKey
+from scd.token.model import Certificate, KeyPair, Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateObject:
+    """A CKO_PRIVATE_KEY as read. `public` when its own attributes show it; `family` is "rsa" or the curve's name."""
+
+    handle: int
+    cka_id: bytes
+    label: str
+    family: str
+    public: PublicKey | None
+    can_sign: bool | None
+    can_decrypt: bool | None
+    always_authenticate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PublicObject:
+    """A CKO_PUBLIC_KEY as read."""
+
+    cka_id: bytes
+    label: str
+    public: PublicKey
+    can_sign: bool | None
+    can_decrypt: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateObject:
+    """A CKO_CERTIFICATE as read; `public` None when its key is of no known kind."""
+
+    certificate: Certificate
+    public: PublicKey | None
+
+
+@dataclass(slots=True)
+class Pairing:
+    """The outcome: `handles` leads from a keygrip to the private key's object handle."""
+
+    keys: list[KeyPair] = field(default_factory=list)
+    certificates: list[Certificate] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    handles: dict[bytes, int] = field(default_factory=dict)
+
+
+def pair(
+    private: Sequence[PrivateObject],
+    public: Sequence[PublicObject],
+    certificates: Sequence[CertificateObject],
+    *,
+    presume: bool,
+) -> Pairing:
+    """Bring the objects of one token together.
+
+    `presume`: the token hides private keys until login, so a public key, or an end-entity certificate, stands for one.
+    """
+    work = _Work(public, certificates)
+    for one in private:
+        work.add_private(one)
+    if presume:
+        work.presume_hidden()
+    work.leave_the_rest(presume)
+    return work.result
+
+
+class _Work:
+    """Look-up tables over one token's objects, so that pairing stays linear in their number."""
+
+    def __init__(self, public: Sequence[PublicObject], certificates: Sequence[CertificateObject]) -> None:
+        self.result = Pairing()
+        self.public = public
+        self.certificates = certificates
+        self.public_by_key: dict[PublicKey, PublicObject] = {}
+        self.certificates_by_key: dict[PublicKey, list[Certificate]] = {}
+        self.objects_by_id: dict[bytes, list[PublicKey]] = {}
+        self.certified_by_id: dict[bytes, list[PublicKey]] = {}
+        self.paired: set[int] = set()
+        for entry in public:
+            self.public_by_key.setdefault(entry.public, entry)
+            _propose(self.objects_by_id, entry.cka_id, entry.public)
+        for found in certificates:
+            if found.public is not None:
+                self.certificates_by_key.setdefault(found.public, []).append(found.certificate)
+                _propose(self.certified_by_id, found.certificate.cka_id, found.public)
+
+    def add_private(self, one: PrivateObject) -> None:
+        key = one.public
+        if key is None:
+            proposals = self._proposals(one)
+            if len(proposals) != 1:
+                self._skip_private(one, len(proposals))
+                return
+            key = proposals[0]
+        grip = key.keygrip
+        if grip in self.result.handles:
+            self._skip(f"private key {named(one.cka_id, one.label)}", "the same key was found before")
+            return
+        self.result.handles[grip] = one.handle
+        self._add(key, one.cka_id, one.label, one.can_sign, one.can_decrypt, one.always_authenticate, seen=True)
+
+    def _proposals(self, one: PrivateObject) -> list[PublicKey]:
+        """What its CKA_ID proposes: a public key object, since a certificate may be a stranger's, else a certificate."""
+        for table in (self.objects_by_id, self.certified_by_id):
+            fitting = [key for key in table.get(one.cka_id, ()) if family(key) == one.family]
+            if fitting:
+                return fitting
+        return []
+
+    def _skip_private(self, one: PrivateObject, proposals: int) -> None:
+        reason = (
+            f"{proposals} different {one.family} public keys share its CKA_ID"
+            if proposals
+            else f"no {one.family} public key or certificate has its CKA_ID, and the key itself does not show one"
+        )
+        self._skip(f"private key {named(one.cka_id, one.label)}", reason)
+
+    def presume_hidden(self) -> None:
+        for key, entry in self.public_by_key.items():
+            if key.keygrip not in self.result.handles:
+                self._add(key, entry.cka_id, entry.label, entry.can_sign, entry.can_decrypt, False, seen=False)
+        known = {pair.public for pair in self.result.keys}
+        taken = {pair.cka_id for pair in self.result.keys}  # by a key that this certificate is not for
+        for found in self.certificates:
+            one = found.certificate
+            if found.public is None or found.public in known or one.is_ca or one.cka_id in taken | {b""}:
+                continue
+            known.add(found.public)
+            self._add(found.public, one.cka_id, one.label, None, None, False, seen=False)
+
+    def _add(
+        self, key: PublicKey, cka_id: bytes, label: str, can_sign: bool | None, can_decrypt: bool | None,
+        always: bool, *, seen: bool,
+    ) -> None:  # fmt: skip
+        certificate = self._certificate_for(key, cka_id)
+        twin = self.public_by_key.get(key)
+        if twin is not None:
+            can_sign = twin.can_sign if can_sign is None else can_sign
+            can_decrypt = twin.can_decrypt if can_decrypt is None else can_decrypt
+            label = label or twin.label
+        if certificate is not None:
+            self.paired.add(id(certificate))
+            label = label or certificate.label
+        self.result.keys.append(
+            KeyPair(cka_id, label, key, can_sign, can_decrypt, always, private_seen=seen, certificate=certificate)
+        )
+
+    def _certificate_for(self, key: PublicKey, cka_id: bytes) -> Certificate | None:
+        """Same CKA_ID first, then the newest."""
+        candidates = self.certificates_by_key.get(key, [])
+        return max(candidates, key=lambda c: (c.cka_id == cka_id, c.not_before or 0), default=None)
+
+    def leave_the_rest(self, presume: bool) -> None:
+        known = {pair.public for pair in self.result.keys}
+        for entry in self.public:
+            if entry.public not in known and not presume:
+                self._skip(f"public key {named(entry.cka_id, entry.label)}", "the token has no private key for it")
+        for found in self.certificates:
+            if id(found.certificate) not in self.paired:
+                self.result.certificates.append(found.certificate)
+
+    def _skip(self, what: str, reason: str) -> None:
+        self.result.skipped.append(Skipped(what, reason))
+
+
+def _propose(table: dict[bytes, list[PublicKey]], cka_id: bytes, key: PublicKey) -> None:
+    if cka_id:
+        proposals = table.setdefault(cka_id, [])
+        if key not in proposals:
+            proposals.append(key)
+
+
+def family(key: PublicKey) -> str:
+    """ "rsa", or the name of the curve."""
+    return getattr(key, "curve", "rsa")
+
+
+def named(cka_id: bytes, label: str) -> str:
+    """How an object is called in a message: its CKA_ID in hex and its label."""
+    return f'id {cka_id.hex().upper() or "(empty)"} "{label}"'
