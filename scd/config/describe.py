@@ -42,7 +42,8 @@ def help_text(program: str = "scd") -> str:
 
 def dump_options() -> str:
     """One `--name` a line, for shell completion; the provider-NAME-… options have no fixed names."""
-    return "".join(f"--{option.name}\n" for section in SECTIONS for option in section.options)
+    options = (option for section in SECTIONS for option in section.options if option.role is not Role.FILE)
+    return "".join(f"--{option.name}\n" for option in options)
 
 
 def dump_option_table() -> str:
