@@ -128,9 +128,7 @@ def _absolute(path: str) -> str:
     try:
         return os.path.abspath(os.path.expanduser(path) if path.startswith("~/") else path)
     except OSError as error:
-        raise ConfigError(
-            f"'{path}': there is no working directory to start from; use an absolute path"
-        ) from error
+        raise ConfigError(f"'{path}': there is no working directory to start from; use an absolute path") from error
 
 
 def _prints(given: Given) -> Mode | None:

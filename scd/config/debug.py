@@ -65,9 +65,7 @@ def level_flags(text: str) -> DebugFlag:
     """
     if text.isascii() and text.isdigit() and len(text) < 10:
         number = int(text)
-        return next(
-            (flags for _, highest, flags in _LEVELS if number <= highest), EVERYTHING & ~DebugFlag.HASHING
-        )
+        return next((flags for _, highest, flags in _LEVELS if number <= highest), EVERYTHING & ~DebugFlag.HASHING)
     if text == "guru":
         return EVERYTHING
     for name, _, flags in _LEVELS:

@@ -21,9 +21,7 @@ _CONFFILE_OPTIONS = ("options", "no-options")
 
 def version_text(libraries: tuple[str, ...] = ()) -> str:
     """Program and version as GnuPG shows them, then a line for each library, like `asn1crypto 1.5.1`."""
-    return "\n".join(
-        (f"scd (PKCS#11 smart-card daemon for GnuPG) {__version__}", *libraries, "License: MIT", "")
-    )
+    return "\n".join((f"scd (PKCS#11 smart-card daemon for GnuPG) {__version__}", *libraries, "License: MIT", ""))
 
 
 def help_text(program: str = "scd") -> str:

@@ -35,9 +35,7 @@ def configured_modules(
     modules = tuple(_module(name, said.get(name, []), listing) for name in wanted)
     others = {name: options for name, options in said.items() if name not in wanted}
     warnings = [*_unlisted(others, wanted), *_missing_libraries(said, modules)]
-    profile_options = (
-        () if wanted else tuple(_module(name, options, None) for name, options in others.items())
-    )
+    profile_options = () if wanted else tuple(_module(name, options, None) for name, options in others.items())
     return modules, profile_options, warnings
 
 

@@ -108,9 +108,7 @@ class Given:
         return f"provider-{self.provider}-{self.option.name}" if self.provider else self.option.name
 
 
-def _ignored(
-    name: str, kind: Kind = Kind.FLAG, remark: str = "it is about scdaemon's card readers"
-) -> Option:
+def _ignored(name: str, kind: Kind = Kind.FLAG, remark: str = "it is about scdaemon's card readers") -> Option:
     return Option(name, kind, Role.IGNORED, remark=remark, repeatable=True)
 
 
@@ -155,9 +153,7 @@ SECTIONS = (
             Option("homedir", Kind.FILE, Role.START, "|DIR|use DIR as the GnuPG home directory"),
             Option("options", Kind.FILE, Role.START, "|FILE|read options from FILE"),
             Option("no-options", Kind.FLAG, Role.START),
-            Option(
-                "uid-acl", Kind.NUMBER, Role.START, "|UID|let only this user connect, through an open socket"
-            ),
+            Option("uid-acl", Kind.NUMBER, Role.START, "|UID|let only this user connect, through an open socket"),
             Option("listen-backlog", Kind.COUNT, Role.ANYWHERE, default="64"),
             Option("debug-wait", Kind.NUMBER, Role.START),
             Option(
@@ -216,9 +212,7 @@ SECTIONS = (
             Option("openpgp-sign", Kind.KEYGRIP, Role.ANYWHERE, "|KEYGRIP|show this key as OPENPGP.1"),
             Option("openpgp-encr", Kind.KEYGRIP, Role.ANYWHERE, "|KEYGRIP|show this key as OPENPGP.2"),
             Option("openpgp-auth", Kind.KEYGRIP, Role.ANYWHERE, "|KEYGRIP|show this key as OPENPGP.3"),
-            _ignored(
-                "emulate-openpgpg", remark="obsolete: 'openpgp-sign' and its sisters do this on their own"
-            ),
+            _ignored("emulate-openpgpg", remark="obsolete: 'openpgp-sign' and its sisters do this on their own"),
             _ignored("reader-port", Kind.TEXT),
             _ignored("ctapi-driver", Kind.TEXT),
             _ignored("pcsc-driver", Kind.TEXT),
@@ -249,9 +243,7 @@ PROVIDERS_SECTION = Section(
     "Options of one PKCS#11 module",
     (
         Option("library", Kind.FILE, Role.PROVIDER, "|FILE|the module, an absolute path to a shared library"),
-        Option(
-            "allow-protected-auth", Kind.FLAG, Role.PROVIDER, "let the token's own pin pad ask for the PIN"
-        ),
+        Option("allow-protected-auth", Kind.FLAG, Role.PROVIDER, "let the token's own pin pad ask for the PIN"),
         Option("cert-private", Kind.FLAG, Role.PROVIDER, "log in before certificates are read"),
         Option(
             "private-mask",
@@ -266,12 +258,8 @@ PROVIDERS_SECTION = Section(
             "|[LABEL=]SERIAL|the serial number of the only token, or of that with this label",
             repeatable=True,
         ),
-        Option(
-            "init-args", Kind.TEXT, Role.PROVIDER, "|TEXT|the argument text of the module's start", raw=True
-        ),
-        Option(
-            "workers", Kind.WORKERS, Role.PROVIDER, "|N|run N processes for this module, or 'cpus' of them"
-        ),
+        Option("init-args", Kind.TEXT, Role.PROVIDER, "|TEXT|the argument text of the module's start", raw=True),
+        Option("workers", Kind.WORKERS, Role.PROVIDER, "|N|run N processes for this module, or 'cpus' of them"),
         Option("timeout", Kind.SECONDS, Role.PROVIDER, "|SECONDS|give up on the module after this time"),
     ),
 )

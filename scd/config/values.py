@@ -85,9 +85,7 @@ def serial(text: str) -> tuple[str | None, str]:
     label = unquote(left.strip(" \t")) if equals else None
     digits = digits.strip(" \t")
     if not (2 <= len(digits) <= 32 and len(digits) % 2 == 0 and _HEX.issuperset(digits)) or label == "":
-        raise ValueError(
-            "SERIAL or LABEL=SERIAL is needed; SERIAL is 8, or an even number up to 32, of hex digits"
-        )
+        raise ValueError("SERIAL or LABEL=SERIAL is needed; SERIAL is 8, or an even number up to 32, of hex digits")
     return label, digits.upper()
 
 
