@@ -1,0 +1,218 @@
+"""The worker's own side: one process, one thread, one PKCS#11 module. Not imported by the daemon."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import signal
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+from scd.cryptoki.moduleconfig import ModuleConfig
+from scd.cryptoki.worker.frames import FrameError, FrameSplitter, frame
+from scd.cryptoki.worker.messages import (
+    REPLIES,
+    REQUESTS,
+    Answer,
+    Close,
+    Configure,
+    Decrypt,
+    Done,
+    Failure,
+    Login,
+    Logout,
+    LogRecord,
+    Objects,
+    ObjectsReply,
+    Octets,
+    Ready,
+    Reply,
+    Request,
+    Sign,
+    Tokens,
+    TokensReply,
+)
+from scd.token.errors import TokenError, TokenFailure
+from scd.token.port import SyncTokenModule
+
+ModuleFactory = Callable[[ModuleConfig], SyncTokenModule]
+
+FINALIZE_LIMIT_S = 2  # a module that hangs in C_Finalize is ended by SIGALRM
+_PORTION = 65536
+_MANY_DESCRIPTORS = 65536
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PR_SET_DUMPABLE = 4
+
+
+def main(descriptor: int) -> NoReturn:
+    """What the daemon starts: serve the real module on the socket `descriptor`."""
+    harden(descriptor)
+
+    def load(config: ModuleConfig) -> SyncTokenModule:
+        from scd.cryptoki.module import InProcessModule  # imports the binding: only once we are hardened
+
+        return InProcessModule(config)
+
+    serve(load, descriptor)
+
+
+def harden(descriptor: int) -> None:
+    """Keep what this process knows to itself, and make it go when the daemon goes.
+
+    Signals that a terminal or a service manager sends to the whole group are the daemon's to obey: it lets its
+    clients finish. The worker ends by the end of its socket, or by SIGKILL should it be stuck in the module then.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    os.closerange(descriptor + 1, limit if limit > 0 else _MANY_DESCRIPTORS)
+    os.set_inheritable(descriptor, False)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _prctl(_PR_SET_DUMPABLE, 0)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _prctl(option: int, value: int) -> None:
+    """Linux only, and no reason to give up elsewhere."""
+    import ctypes
+
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(option, ctypes.c_ulong(value), 0, 0, 0)
+
+
+def serve(factory: ModuleFactory, descriptor: int) -> NoReturn:
+    """Load what the first request names, answer requests until Close or the socket's end; then the process ends."""
+    channel = _Channel(descriptor)
+    try:
+        _converse(factory, channel)
+    except (OSError, FrameError):
+        pass  # the daemon is gone, or talks nonsense: nobody is left to tell
+    finally:
+        os._exit(0)  # no atexit handlers, no destructors: modules crash in them (OpenSSL's are the best known)
+
+
+class _Channel:
+    """Frames over the socket, one at a time."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._splitter = FrameSplitter()
+        self._waiting: list[bytes] = []
+
+    def receive(self) -> Request | None:
+        """The next request, None at the end of the socket."""
+        while not self._waiting:
+            octets = os.read(self._descriptor, _PORTION)
+            if not octets:
+                return None
+            self._waiting = self._splitter.feed(octets)
+        return REQUESTS.decode(self._waiting.pop(0))
+
+    def send(self, reply: Reply) -> None:
+        """The whole frame; blocks while the daemon is slow."""
+        try:
+            octets = frame(REPLIES.encode(reply))
+        except FrameError as error:
+            octets = frame(REPLIES.encode(Failure.of(TokenFailure(f"the answer cannot be sent: {error}"))))
+        view = memoryview(octets)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+
+def _converse(factory: ModuleFactory, channel: _Channel) -> None:
+    first = channel.receive()
+    if not isinstance(first, Configure):
+        return
+    _forward_logs(channel, first.log_level)
+    module: SyncTokenModule | None = None
+
+    def load() -> Answer:
+        nonlocal module
+        module = factory(first.config)
+        return Ready()
+
+    channel.send(_guarded(load))
+    if module is None:
+        return
+    while (request := channel.receive()) is not None:
+        if isinstance(request, Close):
+            signal.alarm(FINALIZE_LIMIT_S)
+            module.close()
+            channel.send(Done())
+            return
+        channel.send(_guarded(_work(module, request)))
+
+
+def _work(module: SyncTokenModule, request: Request) -> Callable[[], Answer]:
+    def work() -> Answer:
+        return _HANDLERS[type(request)](module, request)
+
+    return work
+
+
+def _guarded(work: Callable[[], Answer]) -> Answer:
+    """The loop must live: whatever the module's code raises becomes an answer."""
+    try:
+        return work()
+    except TokenError as error:
+        return Failure.of(error)
+    except Exception as error:  # one of the three loops that must live
+        # Not the exception's own text: it may quote what it was given.
+        logging.getLogger(__name__).error("op=worker result=%s %s", type(error).__name__, _places(error))
+        return Failure.of(TokenFailure(f"internal error in the worker: {type(error).__name__}"))
+
+
+def _places(error: Exception) -> str:
+    """Where it happened, innermost last, without source lines and values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return " ".join(f"{os.path.basename(one.filename)}:{one.lineno}:{one.name}" for one in frames)
+
+
+def _login(module: SyncTokenModule, request: Login) -> Answer:
+    try:
+        module.login(request.token, request.pin)
+    finally:
+        if request.pin is not None:
+            request.pin.forget()
+    return Done()
+
+
+def _logout(module: SyncTokenModule, request: Logout) -> Answer:
+    module.logout(request.token)
+    return Done()
+
+
+def _refuse(_module: SyncTokenModule, request: Configure | Close) -> Answer:
+    raise TokenFailure(f"{type(request).__name__} has no place here")
+
+
+_HANDLERS: dict[type[Request], Callable[..., Answer]] = {
+    Configure: _refuse,
+    Close: _refuse,
+    Tokens: lambda module, _: TokensReply(module.tokens()),
+    Objects: lambda module, request: ObjectsReply(module.objects(request.token, request.known)),
+    Login: _login,
+    Logout: _logout,
+    Sign: lambda module, request: Octets(module.sign(request.request)),
+    Decrypt: lambda module, request: Octets(module.decrypt(request.request)),
+}
+
+
+class _Forwarder(logging.Handler):
+    """Log records as frames to the daemon."""
+
+    def __init__(self, channel: _Channel) -> None:
+        super().__init__()
+        self._channel = channel
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._channel.send(LogRecord(record.levelno, record.name, record.getMessage()))
+
+
+def _forward_logs(channel: _Channel, level: int) -> None:
+    root = logging.getLogger()
+    root.handlers = [_Forwarder(channel)]
+    root.setLevel(level)

@@ -1,0 +1,303 @@
+"""The daemon's side of a worker: a `TokenModule` that survives whatever its module does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import partial
+from typing import TypeVar
+
+from scd.cryptoki.moduleconfig import ModuleConfig
+from scd.cryptoki.worker.backoff import BackOff
+from scd.cryptoki.worker.messages import (
+    Answer,
+    Close,
+    Decrypt,
+    Done,
+    Failure,
+    Login,
+    Logout,
+    LogRecord,
+    Objects,
+    ObjectsReply,
+    Octets,
+    Ready,
+    Request,
+    Sign,
+    Tokens,
+    TokensReply,
+)
+from scd.cryptoki.worker.process import Child, OnLog
+from scd.cryptoki.worker.spawn import WorkerProcess, spawn
+from scd.token.errors import ModuleCrashed, ModuleUnavailable, TokenError
+from scd.token.model import TokenId, TokenInfo, TokenObjects
+from scd.token.port import DecryptRequest, SignRequest
+from scd.token.secrets import Pin
+
+A = TypeVar("A", bound=Answer)
+
+TIMEOUT_S = 30.0
+CLOSE_LIMIT_S = 3.0
+_EPOCH_BITS = 20  # of a version; the rest is the module's own
+_EPOCH_MASK = (1 << _EPOCH_BITS) - 1
+
+_log = logging.getLogger(__name__)
+
+
+class WorkerState(Enum):
+    """What a worker is doing."""
+
+    NOT_STARTED = "not started"
+    LOADING = "loading"
+    READY = "ready"
+    BUSY = "busy"
+    ENDED = "ended"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHealth:
+    """For statistics. `pid` is None without a process; `restarts` counts the starts after the first."""
+
+    name: str
+    pid: int | None
+    state: WorkerState
+    restarts: int
+    last_error: str | None
+    requests: int
+
+
+class WorkerModule:
+    """See `scd.token.port.TokenModule`. One module, one child process, one request at a time, in order of arrival.
+
+    A child that crashes, is late or sends nonsense is killed; the request that was under way fails with
+    ModuleCrashed or ModuleTimeout, and the next one starts a new child, or fails with ModuleUnavailable while it is
+    too early for that.
+
+    `started` is a child that runs already; `start` makes new ones. `timeout_s` bounds each request, and loading.
+    A caller that is cancelled leaves its request behind: the module finishes it, and the next one waits for that.
+    """
+
+    def __init__(
+        self,
+        config: ModuleConfig,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        started: WorkerProcess | None = None,
+        on_log: OnLog | None = None,
+        log_level: int = logging.INFO,
+        start: Callable[[ModuleConfig], WorkerProcess] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.config = config
+        self.epoch = 0  # one more with each child: its logins and versions are not those of the last one
+        self._timeout_s = timeout_s
+        self._started = started
+        self._on_log = on_log or partial(_to_logging, config.name)
+        self._start = start or partial(spawn, log_level=log_level)
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._back_off = BackOff()
+        self._child: Child | None = None
+        self._previous: Child | None = None
+        self._loading: asyncio.Future[Answer] | None = None
+        self._failed_start: str | None = None
+        self._closed = False
+        self._requests = 0
+        self._load = 0
+
+    @property
+    def load(self) -> int:
+        """Requests under way or waiting."""
+        return self._load
+
+    @property
+    def available(self) -> bool:
+        """A request would be sent rather than refused."""
+        return not self._closed and (self._alive or self._back_off.wait_s(self._clock()) == 0)
+
+    def health(self) -> WorkerHealth:
+        """How the worker is doing now."""
+        return WorkerHealth(
+            name=self.config.name,
+            pid=self._child.pid if self._child is not None and self._alive else None,
+            state=self._state(),
+            restarts=max(0, self.epoch - 1),
+            last_error=self._last_error(),
+            requests=self._requests,
+        )
+
+    def start(self) -> None:
+        """Begin loading, so that the first request finds a warm worker. Raises ModuleUnavailable."""
+        if not self._alive:
+            self._launch()
+
+    async def tokens(self) -> tuple[TokenInfo, ...]:
+        """See the port."""
+        return (await self._ask(Tokens(), TokensReply)).tokens
+
+    async def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
+        """See the port. Versions of different children never agree."""
+        while True:
+            epoch = self.epoch
+            own = known >> _EPOCH_BITS if known & _EPOCH_MASK == epoch & _EPOCH_MASK else 0
+            found = (await self._ask(Objects(token, own), ObjectsReply)).objects
+            if found is not None:
+                return replace(found, version=found.version << _EPOCH_BITS | self.epoch & _EPOCH_MASK)
+            if epoch == self.epoch:
+                return None  # otherwise a new child said "nothing new" of a version that was another's
+
+    async def login(self, token: TokenId, pin: Pin | None) -> None:
+        """See the port."""
+        await self._ask(Login(token, pin), Done)
+
+    async def logout(self, token: TokenId) -> None:
+        """See the port. Starts no child: where none runs, nobody is logged in."""
+        if self._alive:
+            await self._ask(Logout(token), Done)
+
+    async def sign(self, request: SignRequest) -> bytes:
+        """See the port."""
+        return (await self._ask(Sign(request), Octets)).octets
+
+    async def decrypt(self, request: DecryptRequest) -> bytes:
+        """See the port."""
+        return (await self._ask(Decrypt(request), Octets)).octets
+
+    async def close(self) -> None:
+        """See the port. A module that does not let go in three seconds is ended."""
+        if self._closed:
+            return
+        if self._started is not None:
+            self._launch()  # to have it reaped
+        self._closed = True
+        child = self._child
+        if child is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_LIMIT_S), self._turn:
+                if child.alive and not child.busy:
+                    await child.ask(Close(), CLOSE_LIMIT_S)
+        except (TimeoutError, TokenError):
+            pass  # it is ended below
+        finally:
+            child.end()
+        async with asyncio.timeout(CLOSE_LIMIT_S):
+            await child.gone.wait()
+
+    async def _ask(self, request: Request, kind: type[A]) -> A:
+        answer = await self._exchange(request)
+        if isinstance(answer, kind):
+            return answer
+        if isinstance(answer, Failure):
+            raise answer.error()
+        error = ModuleCrashed(f"module {self.config.name}: its worker gave an answer to another question")
+        if self._child is not None:
+            self._child.end(error)
+        raise error
+
+    async def _exchange(self, request: Request) -> Answer:
+        """Wait for our turn, for a child that is ready, and for its answer."""
+        self._load += 1
+        try:
+            await self._turn.acquire()
+        except asyncio.CancelledError:
+            self._load -= 1
+            raise
+        asked: Child | None = None
+        try:
+            child = await self._ready()
+            answer = child.ask(request, self._timeout_s)
+            asked = child
+            self._requests += 1
+            return await answer
+        finally:
+            if asked is not None and asked.busy:  # we were cancelled, the module was not
+                asked.when_idle(self._release)
+            else:
+                self._release()
+
+    def _release(self) -> None:
+        self._load -= 1
+        self._turn.release()
+
+    async def _ready(self) -> Child:
+        """A child that has loaded its module."""
+        if not self._alive:
+            self._launch()
+        child, loading = self._child, self._loading
+        if child is None or loading is None:
+            raise RuntimeError("launched without a child")
+        if not loading.done():
+            try:
+                await asyncio.shield(loading)
+            except ModuleCrashed as error:
+                raise ModuleUnavailable(f"{error} while it was loading") from error
+        if not child.alive:
+            raise ModuleUnavailable(child.ending)
+        return child
+
+    def _launch(self) -> None:
+        name, now = self.config.name, self._clock()
+        if self._closed:
+            raise ModuleUnavailable(f"module {name} is closed")
+        if wait_s := self._back_off.wait_s(now):
+            raise ModuleUnavailable(f"{self._last_error()}; next start in {wait_s:.1f} s")
+        try:
+            process = self._started or self._start(self.config)
+        except OSError as error:
+            self._failed_start = f"module {name}: no worker can be started: {error.strerror}"
+            self._back_off.failed(now)
+            raise ModuleUnavailable(self._failed_start) from error
+        self._started = self._failed_start = None
+        self.epoch += 1
+        self._previous = self._child
+        self._child = Child(process, name, self._on_log, self._ended)
+        self._loading = self._child.expect(self._timeout_s)
+        self._loading.add_done_callback(self._loaded)
+        _log.debug("module=%s op=start pid=%d epoch=%d", name, process.pid, self.epoch)
+
+    def _loaded(self, loading: asyncio.Future[Answer]) -> None:
+        if loading.cancelled() or loading.exception() is not None:
+            return  # the child has ended, and said so
+        answer = loading.result()
+        if isinstance(answer, Ready):
+            self._back_off.ready(self._clock())
+        elif self._child is not None:
+            why = answer.error() if isinstance(answer, Failure) else "its worker does not answer to the question"
+            self._child.end(ModuleUnavailable(str(why)))
+
+    def _ended(self) -> None:
+        """The child can be asked no more."""
+        self._back_off.failed(self._clock())
+        if not self._closed and self._child is not None:
+            _log.warning("module=%s op=worker result=ended reason=%s", self.config.name, self._child.ending)
+
+    @property
+    def _alive(self) -> bool:
+        return self._child is not None and self._child.alive
+
+    def _state(self) -> WorkerState:
+        if self._closed:
+            return WorkerState.CLOSED
+        if self._child is None or self._loading is None:
+            return WorkerState.NOT_STARTED
+        if not self._child.alive:
+            return WorkerState.ENDED
+        if not self._loading.done():
+            return WorkerState.LOADING
+        return WorkerState.BUSY if self._child.busy else WorkerState.READY
+
+    def _last_error(self) -> str | None:
+        if self._failed_start is not None:
+            return self._failed_start
+        ended = self._previous if self._alive else self._child
+        return None if ended is None else ended.ending
+
+
+def _to_logging(name: str, record: LogRecord) -> None:
+    logging.getLogger(record.logger).log(record.level, "module=%s %s", name, record.text)

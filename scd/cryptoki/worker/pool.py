@@ -1,0 +1,166 @@
+"""Several workers of one module as one: for modules whose processes are independent of each other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from scd.token.errors import (
+    ModuleUnavailable,
+    PinBlocked,
+    PinIncorrect,
+    PinLengthInvalid,
+    PinNotSet,
+    PinRequired,
+)
+from scd.token.model import TokenId, TokenInfo, TokenObjects
+from scd.token.port import DecryptRequest, SignRequest, TokenModule
+from scd.token.secrets import Pin
+
+T = TypeVar("T")
+_REFUSED = (PinIncorrect, PinLengthInvalid, PinBlocked, PinNotSet)
+
+
+class PoolWorker(TokenModule, Protocol):
+    """What the pool needs of a worker beyond the port."""
+
+    @property
+    def epoch(self) -> int:
+        """Changes when the worker has lost its logins."""
+
+    @property
+    def load(self) -> int:
+        """Requests under way or waiting."""
+
+    @property
+    def available(self) -> bool:
+        """A request would not be refused outright."""
+
+
+class PooledModule:
+    """See `scd.token.port.TokenModule`.
+
+    Work with private keys goes to the least busy worker that holds the token's login; what the tokens are and hold
+    is told by one worker as long as it is well, so that its versions keep their meaning.
+    """
+
+    def __init__(self, workers: Sequence[PoolWorker]) -> None:
+        self.workers = tuple(workers)
+        self._teller = 0
+        self._logins: dict[TokenId, dict[int, int]] = defaultdict(dict)  # worker -> its epoch at login
+        self._one_login = asyncio.Lock()  # a PIN that is refused must not be on its way a second time
+
+    async def tokens(self) -> tuple[TokenInfo, ...]:
+        """See the port. A token is logged in when one worker is."""
+        _, found = await self._tell(lambda worker: worker.tokens(), self._order(self._teller))
+        return tuple(replace(info, logged_in=info.logged_in or bool(self._holders(info.id))) for info in found)
+
+    async def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
+        """See the port. Versions of different workers never agree."""
+        count = len(self.workers)
+
+        def look(worker: PoolWorker) -> Awaitable[TokenObjects | None]:
+            mine = self.workers[known % count] is worker
+            return worker.objects(token, known // count if mine else 0)
+
+        holders = self._holders(token)
+        # Some modules show private keys to those who are logged in only.
+        first = self._teller if self._teller in holders or not holders else holders[0]
+        index, found = await self._tell(look, self._order(first))
+        return None if found is None else replace(found, version=found.version * count + index)
+
+    async def login(self, token: TokenId, pin: Pin | None) -> None:
+        """See the port. One worker tries the PIN, the others get it when it was right; the pin pad serves one."""
+        async with self._one_login:
+            holders = self._holders(token)
+            order = sorted(self._order(self._teller), key=lambda index: index in holders)
+            index, _ = await self._tell(lambda worker: worker.login(token, pin), order)
+            self._note_login(token, index)
+            if pin is not None and index not in holders:  # a worker that is logged in does not check the PIN
+                await self._login_others(token, pin, [one for one in order if one not in (index, *holders)])
+
+    async def logout(self, token: TokenId) -> None:
+        """See the port. All workers; the first failure is raised when all were asked."""
+        self._logins.pop(token, None)
+        _raise_first(await self._all(lambda worker: worker.logout(token)))
+
+    async def sign(self, request: SignRequest) -> bytes:
+        """See the port."""
+        return await self._use(request.key.token, lambda worker: worker.sign(request))
+
+    async def decrypt(self, request: DecryptRequest) -> bytes:
+        """See the port."""
+        return await self._use(request.key.token, lambda worker: worker.decrypt(request))
+
+    async def close(self) -> None:
+        """See the port. All workers."""
+        _raise_first(await self._all(lambda worker: worker.close()))
+
+    def _holders(self, token: TokenId) -> list[int]:
+        """The workers that hold the token's login; a worker that started anew has lost it."""
+        logins = self._logins.get(token, {})
+        return [index for index, epoch in sorted(logins.items()) if self.workers[index].epoch == epoch]
+
+    def _note_login(self, token: TokenId, index: int) -> None:
+        self._logins[token][index] = self.workers[index].epoch
+
+    def _order(self, first: int) -> list[int]:
+        """All workers, `first` in front, those that would refuse at the end."""
+        indexes = range(len(self.workers))
+        return sorted(indexes, key=lambda index: (not self.workers[index].available, index != first))
+
+    async def _tell(self, ask: Callable[[PoolWorker], Awaitable[T]], order: Sequence[int]) -> tuple[int, T]:
+        """The first answer of a worker that is available, and whose it is; that one is the teller from now on."""
+        for index in order:
+            try:
+                answer = await ask(self.workers[index])
+            except ModuleUnavailable:
+                if index == order[-1]:
+                    raise
+            else:
+                self._teller = index
+                return index, answer
+        raise ValueError("a pool without workers")
+
+    async def _login_others(self, token: TokenId, pin: Pin, others: Sequence[int]) -> None:
+        """The PIN was right; a worker that fails now is merely not used. One refusal ends it: never a second try."""
+        outcomes = await self._all(lambda worker: worker.login(token, pin), others)
+        for index, outcome in zip(others, outcomes, strict=True):
+            if outcome is None:
+                self._note_login(token, index)
+        _raise_first([outcome for outcome in outcomes if isinstance(outcome, _REFUSED)])
+
+    async def _use(self, token: TokenId, work: Callable[[PoolWorker], Awaitable[bytes]]) -> bytes:
+        """Work with a private key. Nothing was begun when a worker wants a login or is not available: ask the next."""
+        refused: set[int] = set()
+        while True:
+            index = self._least_busy(token, refused)
+            try:
+                return await work(self.workers[index])
+            except PinRequired as need:
+                if need.context or self._logins[token].pop(index, None) is None or not self._holders(token):
+                    raise
+            except ModuleUnavailable:
+                refused.add(index)
+                if len(refused) == len(self.workers):
+                    raise
+
+    def _least_busy(self, token: TokenId, refused: set[int]) -> int:
+        holders = [index for index in self._holders(token) if index not in refused]
+        candidates = holders or [index for index in range(len(self.workers)) if index not in refused]
+        return min(candidates, key=lambda index: (not self.workers[index].available, self.workers[index].load))
+
+    async def _all(
+        self, ask: Callable[[PoolWorker], Awaitable[None]], indexes: Sequence[int] | None = None
+    ) -> list[BaseException | None]:
+        chosen = range(len(self.workers)) if indexes is None else indexes
+        return await asyncio.gather(*(ask(self.workers[index]) for index in chosen), return_exceptions=True)
+
+
+def _raise_first(outcomes: Sequence[BaseException | None]) -> None:
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome

@@ -1,0 +1,210 @@
+"""One living worker process as the event loop sees it: its socket, its deadline, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+from scd.cryptoki.worker.frames import FrameError, FrameSplitter, frame
+from scd.cryptoki.worker.messages import REPLIES, REQUESTS, Answer, LogRecord, Reply, Request
+from scd.cryptoki.worker.spawn import WorkerProcess
+from scd.token.errors import InvalidData, ModuleCrashed, ModuleTimeout, TokenError
+
+_PORTION = 262144
+_LAST_WORDS = 64  # portions; somebody else may still hold the socket and go on for ever
+
+OnLog = Callable[[LogRecord], None]
+
+
+class Child:
+    """A worker between its start and its end; there is no way back, a new one takes its place.
+
+    One question at a time: whoever calls `ask` sees to that. `name` is the module's, for messages. `on_end` is
+    called once, as soon as nothing can be asked any more; `gone` is set when the process is reaped.
+    """
+
+    def __init__(self, process: WorkerProcess, name: str, on_log: OnLog, on_end: Callable[[], None]) -> None:
+        self.pid = process.pid
+        self.alive = True
+        self.gone = asyncio.Event()
+        self._name = name
+        self._reason: TokenError | None = None
+        self._sock = process.sock
+        self._on_log = on_log
+        self._on_end = on_end
+        self._splitter = FrameSplitter()
+        self._unsent = memoryview(b"")
+        self._answer: asyncio.Future[Answer] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._when_idle: Callable[[], None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._sock.setblocking(False)
+        self._loop.add_reader(self._sock, self._readable)
+        self._pidfd = self._watch()
+
+    @property
+    def busy(self) -> bool:
+        """A question is out, even if nobody waits for the answer any more."""
+        return self._answer is not None
+
+    def when_idle(self, callback: Callable[[], None]) -> None:
+        """Call back as soon as the question that is out is answered or the worker has ended."""
+        self._when_idle = callback
+
+    def ask(self, request: Request, timeout_s: float) -> asyncio.Future[Answer]:
+        """The answer to come. It fails with ModuleCrashed or ModuleTimeout; cancelling it stops nothing."""
+        try:
+            octets = frame(REQUESTS.encode(request))
+        except FrameError as error:
+            raise InvalidData(f"module {self._name}: the request cannot be sent: {error}") from error
+        answer = self.expect(timeout_s)
+        self._unsent = memoryview(octets)
+        self._write()
+        return answer
+
+    def expect(self, timeout_s: float) -> asyncio.Future[Answer]:
+        """The answer to what was sent already: Configure, by `spawn`."""
+        self._answer = self._loop.create_future()
+        self._timer = self._loop.call_later(timeout_s, self._expired, timeout_s)
+        return self._answer
+
+    @property
+    def ending(self) -> str:
+        """Why it ended, as far as is known."""
+        return str(self._reason or f"module {self._name}: its worker ended")
+
+    def end(self, why: TokenError | None = None) -> None:
+        """Kill the process. The question that is out fails with `why`, else when the process is reaped."""
+        self._reason = self._reason or why
+        if self.alive:
+            self._let_go()
+            self._kill()
+        if why is not None:
+            self._fail(why)
+        if self._pidfd is None:
+            self._reap()
+
+    def _let_go(self) -> None:
+        self.alive = False
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
+        self._sock.close()
+        self._on_end()
+
+    def _watch(self) -> int | None:
+        try:
+            pidfd = os.pidfd_open(self.pid)
+        except OSError:
+            return None  # an old kernel, or SIGCHLD is ignored and the process has ended already
+        self._loop.add_reader(pidfd, self._exited)
+        return pidfd
+
+    def _kill(self) -> None:
+        try:
+            if self._pidfd is None:
+                os.kill(self.pid, signal.SIGKILL)
+            else:
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it ended by itself
+
+    def _exited(self) -> None:
+        """The process has ended: its last words first, then its status."""
+        for _ in range(_LAST_WORDS):
+            if not self.alive or not self._readable():
+                break
+        self._reap()
+
+    def _reap(self) -> None:
+        if self.gone.is_set():
+            return
+        why = ModuleCrashed(f"module {self._name}: its worker {_how_it_ended(self.pid)}")
+        self.gone.set()
+        self._reason = self._reason or why
+        if self._pidfd is not None:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+        if self.alive:
+            self._let_go()
+        self._fail(why)
+
+    def _expired(self, timeout_s: float) -> None:
+        self.end(ModuleTimeout(f"module {self._name} did not answer within {timeout_s:g} s; its worker was ended"))
+
+    def _write(self) -> None:
+        try:
+            self._unsent = self._unsent[self._sock.send(self._unsent) :]
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError:
+            self.end()
+            return
+        if self._unsent:
+            self._loop.add_writer(self._sock, self._write_rest)
+
+    def _write_rest(self) -> None:
+        self._loop.remove_writer(self._sock)
+        self._write()
+
+    def _readable(self) -> bool:
+        """Take what there is; False when there was nothing."""
+        try:
+            octets = self._sock.recv(_PORTION)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            octets = b""
+        if not octets:
+            self.end()
+            return False
+        try:
+            for body in self._splitter.feed(octets):
+                if self.alive:
+                    self._take(REPLIES.decode(body))
+        except FrameError as error:
+            self.end(ModuleCrashed(f"module {self._name}: its worker sent a bad frame and was ended: {error}"))
+        return True
+
+    def _take(self, reply: Reply) -> None:
+        if isinstance(reply, LogRecord):
+            self._on_log(reply)
+        elif self._answer is None:
+            self.end(ModuleCrashed(f"module {self._name}: its worker spoke out of turn and was ended"))
+        else:
+            answer = self._settle()
+            if not answer.done():
+                answer.set_result(reply)
+
+    def _fail(self, error: TokenError) -> None:
+        if self._answer is not None:
+            answer = self._settle()
+            if not answer.done():
+                answer.set_exception(error)
+
+    def _settle(self) -> asyncio.Future[Answer]:
+        """The question is no longer out."""
+        answer, self._answer = self._answer, None
+        if answer is None or self._timer is None:
+            raise RuntimeError("no question is out")
+        self._timer.cancel()
+        if self._when_idle is not None:
+            callback, self._when_idle = self._when_idle, None
+            self._loop.call_soon(callback)
+        return answer
+
+
+def _how_it_ended(pid: int) -> str:
+    """Reap; called when the process has ended or was killed, so this does not wait noticeably."""
+    try:
+        _, status = os.waitpid(pid, 0)
+    except ChildProcessError:
+        return "ended"  # SIGCHLD is ignored: the kernel reaped it
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"exited with status {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"
