@@ -17,8 +17,7 @@ SEQUENCE = 0x30
 
 _MULTI_OCTET_TAG = 0x1F
 _LENGTH_OCTETS_MAX = 4
-# An arc of an OBJECT IDENTIFIER longer than this (70 bits) is not one that anybody registered; UUID arcs (2.25)
-# do not name curves.
+# 70 bits. Only UUIDs (2.25) make longer arcs of an OBJECT IDENTIFIER, and they name no curves.
 _ARC_OCTETS_MAX = 10
 
 

@@ -30,7 +30,7 @@ def recognise(data: bytes) -> tuple[str, bytes] | None:
 
 
 def add(hash_name: str, digest: bytes) -> bytes:
-    """The DigestInfo of a bare hash. Raises ValueError for an unknown hash and for a hash of the wrong length."""
+    """The DigestInfo of a bare hash. Raises ValueError for an unknown name and for a wrong length."""
     length = HASH_LENGTHS.get(hash_name)
     if length is None:
         raise ValueError(f"unknown hash {hash_name!r}, known are {', '.join(PREFIXES)}")

@@ -9,6 +9,6 @@ def unsigned(number: bytes) -> bytes:
 
 
 def signed(number: bytes) -> bytes:
-    """An unsigned big endian number in its shortest form as a signed one: 00 in front when the top bit is set."""
+    """An unsigned big endian number as a signed one, shortest form: 00 in front when the top bit is set."""
     number = unsigned(number)
     return b"\0" + number if number[:1] >= b"\x80" else number

@@ -50,7 +50,7 @@ def _right_side(curve: Curve, x: int) -> int:
 
 
 def root(curve: Curve, x: int, *, odd: bool) -> int:
-    """The y of this parity with y² = x³ + ax + b mod p, if there is one; else a number that does not solve it.
+    """The y of this parity with y² = x³ + ax + b mod p, if there is one; else some other number.
 
     p mod 4 is 3 for every curve it is used with: the Weierstrass curves of the table, and X448 (see
     `keygrip`).

@@ -10,8 +10,8 @@ from scd.gcrypt.curves import CURVES, Curve, Family
 from scd.gcrypt.keygrip import ecc_keygrip, rsa_keygrip
 from scd.gcrypt.mpi import signed, unsigned
 
-# The 40 in front of 25519 keys and the flag that announces it belong together: without the flag libgcrypt hashes
-# all 33 octets, without the 40 gpg writes broken OpenPGP keys.
+# The 40 in front of 25519 keys and the flag that announces it belong together: without the flag libgcrypt
+# hashes all 33 octets, without the 40 gpg writes broken OpenPGP keys.
 _PREFIXED = {"Ed25519": b"eddsa", "Curve25519": b"djb-tweak"}
 
 
@@ -93,7 +93,7 @@ class EccPublicKey:
         return ecc_keygrip(self.curve_info, self.q)
 
     def sexp(self) -> bytes:
-        """Canonical (public-key (ecc (curve …) (flags …) (q …))) as READKEY sends it; see `_flag` for the flags."""
+        """Canonical (public-key (ecc (curve …) (flags …) (q …))) as READKEY sends it."""
         flag = self._flag()
         flags = ((b"flags", flag),) if flag else ()
         point = b"\x40" + self.q if self.curve in _PREFIXED else self.q
