@@ -42,7 +42,7 @@ for needed in "$scd" "$python"; do
   [ -x "$needed" ] || { echo "quickstart: $needed is missing: run 'make setup' first" >&2; exit 1; }
 done
 umask 077
-home=$(mktemp -d /tmp/scd-demo.XXXXXX)   # short: the path of a socket may have 107 characters
+home=$(mktemp -d /tmp/demo-scd.XXXXXX)   # short: the path of a socket may have 107 characters
 unset DISPLAY WAYLAND_DISPLAY GPG_TTY GPG_AGENT_INFO SSH_AGENT_PID
 export GNUPGHOME=$home HOME=$home LC_ALL=C.UTF-8 SOFTHSM2_CONF=$home/softhsm/softhsm2.conf
 agent_pid=''

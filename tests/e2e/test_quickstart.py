@@ -31,7 +31,7 @@ def demonstrate(program: Path) -> subprocess.CompletedProcess[str]:
 
 def homes_left(output: str) -> list[str]:
     """The throw-away homes the demonstration names and has not removed."""
-    named = set(re.findall(r"/tmp/scd-demo\.\w+", output))
+    named = set(re.findall(r"/tmp/demo-scd\.\w+", output))
     assert named, "the demonstration named no home"
     return [home for home in named if Path(home).exists()]
 

@@ -84,7 +84,7 @@ class GnupgHome:
         config_name: str = "scd.conf",
         agent_options: str = "",
     ) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="scd-", dir="/tmp"))
+        self.path = Path(tempfile.mkdtemp(prefix="home-", dir="/tmp"))
         self.pinentry = Pinentry(self.path / "pinentry")
         self.agent_log = self.path / "gpg-agent.log"
         self.daemon_log = self.path / "scd.log"
