@@ -11,8 +11,8 @@ from scd.cryptoki.native import Native, from_ulong, ulong
 from scd.cryptoki.session import TokenSession
 from scd.gcrypt.curves import curve_by_ec_params, ec_point
 from scd.gcrypt.pubkey import EccPublicKey, PublicKey, RsaPublicKey
-from scd.token.model import KeyPair, Skipped, TokenObjects
-from scd.token.pairing import CertificateObject, PrivateObject, PublicObject, family, named, pair
+from scd.token.model import Certificate, KeyPair, Skipped, TokenObjects
+from scd.token.pairing import PrivateObject, PublicObject, family, named, pair
 
 PUBLIC_KEY_INFO = 0x129  # CKA_PUBLIC_KEY_INFO, PKCS#11 v2.40 §4.8; the binding has no name for it
 X509 = 0  # CKC_X_509
@@ -29,7 +29,7 @@ _PRIVATE = (
 _PUBLIC = (*_COMMON, *_KEY_MATERIAL, Attribute.VERIFY, Attribute.ENCRYPT, Attribute.WRAP, Attribute.DERIVE)
 _CERTIFICATE = (Attribute.ID, Attribute.LABEL, Attribute.CERTIFICATE_TYPE, Attribute.VALUE)
 
-_Read = PrivateObject | PublicObject | CertificateObject | Skipped
+_Read = PrivateObject | PublicObject | Certificate | Skipped
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ def refresh(listing: Listing, native: Native, session: TokenSession, *, presume:
     outcome = pair(
         [o for o in listing.read.values() if isinstance(o, PrivateObject)],
         [o for o in listing.read.values() if isinstance(o, PublicObject)],
-        [o for o in listing.read.values() if isinstance(o, CertificateObject)],
+        [o for o in listing.read.values() if isinstance(o, Certificate)],
         presume=presume,
     )
     odd = [o for o in listing.read.values() if isinstance(o, Skipped)]
@@ -120,7 +120,7 @@ def _read_public(_handle: int, values: dict[int, bytes]) -> PublicObject:
     )
 
 
-def _read_certificate(_handle: int, values: dict[int, bytes]) -> CertificateObject:
+def _read_certificate(_handle: int, values: dict[int, bytes]) -> Certificate:
     from scd.cryptoki.spki import certificate  # asn1crypto is needed only on tokens that hold certificates
 
     kind = from_ulong(values.get(Attribute.CERTIFICATE_TYPE, ulong(X509)))

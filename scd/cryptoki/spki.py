@@ -9,7 +9,6 @@ from asn1crypto import keys, x509
 from scd.gcrypt.curves import curve_by_ec_params, curve_by_oid, ec_point
 from scd.gcrypt.pubkey import EccPublicKey, PublicKey, RsaPublicKey
 from scd.token.model import Certificate
-from scd.token.pairing import CertificateObject
 
 # RFC 4514's short names, by asn1crypto's names of the attribute types.
 _SHORT = {
@@ -46,22 +45,25 @@ def _unsigned(integer: Any) -> bytes:
     return contents.lstrip(b"\0")
 
 
-def certificate(der: bytes, cka_id: bytes, label: str) -> CertificateObject:
+def certificate(der: bytes, cka_id: bytes, label: str) -> Certificate:
     """Read one X.509 certificate. Raises ValueError for broken DER; a key of unknown kind is no error."""
     try:
         parsed = x509.Certificate.load(der, strict=True)
         body = parsed["tbs_certificate"]
         usage, is_ca = _extensions(body)
-        read = Certificate(
-            der, cka_id, label, name_text(body["subject"]), _epoch(body["validity"]["not_before"]), usage, is_ca
+        subject, since = name_text(body["subject"]), _epoch(body["validity"]["not_before"])
+        return Certificate(
+            der, cka_id, label, _lenient_key(body["subject_public_key_info"]), subject, since, usage, is_ca
         )
-        info = body["subject_public_key_info"]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"not a certificate: {error}") from error
+
+
+def _lenient_key(info: Any) -> PublicKey | None:
     try:
-        return CertificateObject(read, _from_spki(info))
+        return _from_spki(info)
     except (ValueError, TypeError, KeyError):
-        return CertificateObject(read, None)
+        return None
 
 
 def _epoch(time: Any) -> int | None:

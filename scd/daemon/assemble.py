@@ -39,10 +39,13 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> list[PlannedModule]:
     if settings.providers:
         return [_planned(provider, profile_for_library(profiles, provider.library)) for provider in settings.providers]
     said = {provider.name: provider for provider in settings.profile_options}
-    # Nobody said no to pin pads, and a reader with one is there to be used.
-    unsaid = ProviderSettings("", "", allow_protected_auth=True)
+    unsaid = ProviderSettings("", "")
+    # Without a `providers` line nobody has said no to pin pads, and a reader with one is there to be used.
     return [
-        _planned(replace(said.get(profile.name, unsaid), name=profile.name, library=library), profile)
+        _planned(
+            replace(said.get(profile.name, unsaid), name=profile.name, library=library, allow_protected_auth=True),
+            profile,
+        )
         for profile, library in installed(profiles, environ)
     ]
 

@@ -76,7 +76,7 @@ def _server(command_line: CommandLine, settings: Settings, environ: Mapping[str,
 
 
 def _multi_server(command_line: CommandLine, settings: Settings, environ: Mapping[str, str]) -> int:
-    folder = _socket_folder(command_line, environ)
+    folder = _socket_folder(command_line, settings, environ)
     return _serve(command_line, settings, environ, folder, stdio=True)
 
 
@@ -95,7 +95,7 @@ def _supervised(command_line: CommandLine, settings: Settings, environ: Mapping[
 
 
 def _daemon(command_line: CommandLine, settings: Settings, environ: Mapping[str, str]) -> int:
-    folder = _socket_folder(command_line, environ)
+    folder = _socket_folder(command_line, settings, environ)
     sys.stdout.flush()
     caller = os.getpid()
     child = os.fork()
@@ -134,8 +134,8 @@ def _detach() -> None:
         os.close(null)
 
 
-def _socket_folder(command_line: CommandLine, environ: Mapping[str, str]) -> SocketFolder:
-    return SocketFolder(environ, backlog=command_line.listen_backlog, everyone=command_line.uid_acl is not None)
+def _socket_folder(command_line: CommandLine, settings: Settings, environ: Mapping[str, str]) -> SocketFolder:
+    return SocketFolder(environ, backlog=settings.listen_backlog, everyone=command_line.uid_acl is not None)
 
 
 def _serve(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from scd.gcrypt.pubkey import PublicKey
 from scd.service.catalogue import Card, CardKey, Catalogue
 from scd.service.logins import Asker, Logins
 from scd.service.roles import BY_NAME, Role, Roles
@@ -60,6 +61,14 @@ class Service:
             return self.catalogue.find_certificate(name, card)
         key = self.roles.key(role, card)
         return key.pair.certificate if key else None
+
+    async def find_public(self, name: str, card: Card | None) -> PublicKey | None:
+        """The public key of the key, or else in the certificate, called `name`."""
+        found = await self.find(name, card)
+        if found:
+            return found[0].pair.public
+        certificate = self.certificate(name, card)
+        return certificate.public if certificate else None
 
     async def sign(
         self, name: str, data: bytes, hash_name: str | None, card: Card | None, ask: Asker, *, authenticate: bool

@@ -38,14 +38,6 @@ class PublicObject:
     can_decrypt: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateObject:
-    """A CKO_CERTIFICATE as read; `public` None when its key is of no known kind."""
-
-    certificate: Certificate
-    public: PublicKey | None
-
-
 @dataclass(slots=True)
 class Pairing:
     """The outcome: `handles` leads from a keygrip to the private key's object handle."""
@@ -59,7 +51,7 @@ class Pairing:
 def pair(
     private: Sequence[PrivateObject],
     public: Sequence[PublicObject],
-    certificates: Sequence[CertificateObject],
+    certificates: Sequence[Certificate],
     *,
     presume: bool,
 ) -> Pairing:
@@ -79,7 +71,7 @@ def pair(
 class _Work:
     """Look-up tables over one token's objects, so that pairing stays linear in their number."""
 
-    def __init__(self, public: Sequence[PublicObject], certificates: Sequence[CertificateObject]) -> None:
+    def __init__(self, public: Sequence[PublicObject], certificates: Sequence[Certificate]) -> None:
         self.result = Pairing()
         self.public = public
         self.certificates = certificates
@@ -93,8 +85,8 @@ class _Work:
             _propose(self.objects_by_id, entry.cka_id, entry.public)
         for found in certificates:
             if found.public is not None:
-                self.certificates_by_key.setdefault(found.public, []).append(found.certificate)
-                _propose(self.certified_by_id, found.certificate.cka_id, found.public)
+                self.certificates_by_key.setdefault(found.public, []).append(found)
+                _propose(self.certified_by_id, found.cka_id, found.public)
 
     def add_private(self, one: PrivateObject) -> None:
         key = one.public
@@ -112,7 +104,7 @@ class _Work:
         self._add(key, one.cka_id, one.label, one.can_sign, one.can_decrypt, one.always_authenticate, seen=True)
 
     def _proposals(self, one: PrivateObject) -> list[PublicKey]:
-        """What its CKA_ID proposes: a public key object, since a certificate may be a stranger's, else a certificate."""
+        """What its CKA_ID proposes: a public key object; else a certificate, which may be a stranger's."""
         for table in (self.objects_by_id, self.certified_by_id):
             fitting = [key for key in table.get(one.cka_id, ()) if family(key) == one.family]
             if fitting:
@@ -133,12 +125,11 @@ class _Work:
                 self._add(key, entry.cka_id, entry.label, entry.can_sign, entry.can_decrypt, False, seen=False)
         known = {pair.public for pair in self.result.keys}
         taken = {pair.cka_id for pair in self.result.keys}  # by a key that this certificate is not for
-        for found in self.certificates:
-            one = found.certificate
-            if found.public is None or found.public in known or one.is_ca or one.cka_id in taken | {b""}:
+        for one in self.certificates:
+            if one.public is None or one.public in known or one.is_ca or one.cka_id in taken | {b""}:
                 continue
-            known.add(found.public)
-            self._add(found.public, one.cka_id, one.label, None, None, False, seen=False)
+            known.add(one.public)
+            self._add(one.public, one.cka_id, one.label, None, None, False, seen=False)
 
     def _add(
         self, key: PublicKey, cka_id: bytes, label: str, can_sign: bool | None, can_decrypt: bool | None,
@@ -167,9 +158,7 @@ class _Work:
         for entry in self.public:
             if entry.public not in known and not presume:
                 self._skip(f"public key {named(entry.cka_id, entry.label)}", "the token has no private key for it")
-        for found in self.certificates:
-            if id(found.certificate) not in self.paired:
-                self.result.certificates.append(found.certificate)
+        self.result.certificates += [one for one in self.certificates if id(one) not in self.paired]
 
     def _skip(self, what: str, reason: str) -> None:
         self.result.skipped.append(Skipped(what, reason))

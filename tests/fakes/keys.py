@@ -80,6 +80,7 @@ def certificate(name: str, cka_id: bytes = b"", label: str = "") -> Certificate:
         der=parsed.public_bytes(serialization.Encoding.DER),
         cka_id=cka_id,
         label=label,
+        public=public_of(private_key(name)),
         subject=parsed.subject.rfc4514_string(),
         not_before=int(parsed.not_valid_before_utc.timestamp()),
         key_usage=_usage(parsed),

@@ -20,11 +20,17 @@ _FORMATS = frozenset({None, "", "advanced", "ssh"})
 @command("READKEY [--format=advanced|ssh] [--advanced] [--info[-only]] <keyid>|<keygrip>")
 async def readkey(conn: Connection, args: Arguments) -> None:
     """Return the public key as canonical S-expression; --info puts a KEYPAIRINFO line before it."""
-    key = await _find(conn, args)
+    if not args.rest:
+        raise CommandError(GpgErr.ASS_PARAMETER, "the key's id is missing")
+    card = await conn.card()
+    public = await conn.service.find_public(args.rest, card)
+    if public is None:
+        raise CommandError(GpgErr.NOT_FOUND, f"no key is called {args.rest}")
     if args.has("--info") or args.has("--info-only"):
-        conn.status("KEYPAIRINFO", key_pair_info(key))
+        for key in conn.service.known(args.rest, card):
+            conn.status("KEYPAIRINFO", key_pair_info(key))
     if not args.has("--info-only"):
-        conn.send_data(_public_form(key.pair.public, args))
+        conn.send_data(_public_form(public, args))
 
 
 def _public_form(public: PublicKey, args: Arguments) -> bytes:
@@ -38,15 +44,6 @@ def _public_form(public: PublicKey, args: Arguments) -> bytes:
             raise CommandError(GpgErr.UNSUPPORTED_ALGORITHM, str(error)) from error
     canonical = public.sexp()
     return advanced(parse(canonical)) if form == "advanced" or args.has("--advanced") else canonical
-
-
-async def _find(conn: Connection, args: Arguments) -> CardKey:
-    if not args.rest:
-        raise CommandError(GpgErr.ASS_PARAMETER, "the key's id is missing")
-    found = await conn.service.find(args.rest, await conn.card())
-    if not found:
-        raise CommandError(GpgErr.NOT_FOUND, f"no key is called {args.rest}")
-    return found[0]
 
 
 @command("READCERT <certid>|<keyid>")
