@@ -19,34 +19,38 @@ def configured_modules(
 ) -> tuple[tuple[ProviderSettings, ...], tuple[ProviderSettings, ...], list[str]]:
     """The modules in their order, the options for profiles of modules nobody listed, and warnings.
 
-    Without a `providers` option every provider with a library counts, in the order of the lines. Raises
-    ConfigError for a name in `providers` that has no library. A library that is not there is a warning: it
-    may come later.
+    Without a `providers` option every provider with a library counts, in the order of the lines. A name in `providers`
+    that has no library is left out with a warning, as gnupg-pkcs11-scd 0.10 leaves it out; ConfigError when no name
+    is left. A library that is not there is a warning: it may come later.
     """
     said: dict[str, list[Given]] = {}
     for given in givens:
         if given.provider:
             said.setdefault(given.provider, []).append(given)
     listing = next((given for given in reversed(givens) if given.name == "providers"), None)
-    if listing:
-        wanted: Sequence[str] = names(listing.value)
-    else:
-        wanted = [name for name, options in said.items() if _last(options, "library")]
-    modules = tuple(_module(name, said.get(name, []), listing) for name in wanted)
+    with_library = [name for name, options in said.items() if _last(options, "library")]
+    listed: Sequence[str] = names(listing.value) if listing else with_library
+    wanted = [name for name in listed if name in with_library]
+    lacking = [_no_library(name) for name in listed if name not in with_library]
+    if listing and lacking and not wanted:
+        raise ConfigError(lacking[0], file=listing.file, line=listing.line)
+    modules = tuple(_module(name, said[name]) for name in wanted)
     others = {name: options for name, options in said.items() if name not in wanted}
-    warnings = [*_unlisted(others, wanted), *_missing_libraries(said, modules)]
-    profile_options = () if wanted else tuple(_module(name, options, None) for name, options in others.items())
+    warnings = [
+        *(placed(text, listing.file, listing.line) for text in lacking if listing),
+        *_unlisted({name: options for name, options in others.items() if name not in listed}, wanted),
+        *_missing_libraries(said, modules),
+    ]
+    profile_options = () if wanted else tuple(_module(name, options) for name, options in others.items())
     return modules, profile_options, warnings
 
 
-def _module(name: str, options: list[Given], listing: Given | None) -> ProviderSettings:
+def _no_library(name: str) -> str:
+    return f"provider '{name}' has no library; add: {PROVIDER_PREFIX}{name}-library /path/to/module.so"
+
+
+def _module(name: str, options: list[Given]) -> ProviderSettings:
     library = _last(options, "library")
-    if listing and not library:
-        raise ConfigError(
-            f"provider '{name}' has no library; add: {PROVIDER_PREFIX}{name}-library /path/to/module.so",
-            file=listing.file,
-            line=listing.line,
-        )
     private_mask, workers_given, timeout, init_args = (
         _last(options, attribute) for attribute in ("private-mask", "workers", "timeout", "init-args")
     )

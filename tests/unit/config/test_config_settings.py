@@ -233,11 +233,18 @@ def test_the_order_is_that_of_the_providers_line(tmp_path: Path) -> None:
     assert found.warnings == ()
 
 
-def test_a_provider_without_library_names_the_line_to_add(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
-        load("verbose\nproviders a,b\nprovider-a-library /x.so\nprovider-b-cert-private", tmp_path)
-    assert str(caught.value).startswith(f"{tmp_path}/scd.conf:2: provider 'b' has no library")
-    assert "provider-b-library /path/to/module.so" in str(caught.value)
+def test_a_provider_without_library_is_left_out_with_the_line_to_add(tmp_path: Path) -> None:
+    """gnupg-pkcs11-scd goes on with the others; who switches must not be stopped by such a line."""
+    found = load(f"verbose\nproviders a,b\nprovider-a-library {library(tmp_path)}\nprovider-b-cert-private", tmp_path)
+    assert [provider.name for provider in found.providers] == ["a"]
+    [warning] = found.warnings
+    assert warning.startswith(f"{tmp_path}/scd.conf:2: provider 'b' has no library")
+    assert "provider-b-library /path/to/module.so" in warning
+
+
+def test_providers_of_which_none_has_a_library_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="scd.conf:1: provider 'b' has no library"):
+        load("providers b\nprovider-b-cert-private", tmp_path)
 
 
 def test_a_missing_library_is_a_warning_and_stops_nobody(tmp_path: Path) -> None:
