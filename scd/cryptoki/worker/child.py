@@ -100,7 +100,8 @@ class _Channel:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._splitter = FrameSplitter()
-        self._waiting: list[bytes] = []
+        self._waiting: list[tuple[int, bytes]] = []
+        self._number = 0
 
     def receive(self) -> Request | None:
         """The next request, None at the end of the socket."""
@@ -109,14 +110,16 @@ class _Channel:
             if not octets:
                 return None
             self._waiting = self._splitter.feed(octets)
-        return REQUESTS.decode(self._waiting.pop(0))
+        self._number, body = self._waiting.pop(0)
+        return REQUESTS.decode(body)
 
     def send(self, reply: Reply) -> None:
         """The whole frame; blocks while the daemon is slow."""
         try:
-            octets = frame(REPLIES.encode(reply))
+            octets = frame(REPLIES.encode(reply), self._number)
         except FrameError as error:
-            octets = frame(REPLIES.encode(Failure.of(TokenFailure(f"the answer cannot be sent: {error}"))))
+            failure = Failure.of(TokenFailure(f"the answer cannot be sent: {error}"))
+            octets = frame(REPLIES.encode(failure), self._number)
         view = memoryview(octets)
         while view:
             view = view[os.write(self._descriptor, view) :]
@@ -136,6 +139,7 @@ def _converse(factory: ModuleFactory, channel: _Channel) -> None:
 
     channel.send(_guarded(load))
     if module is None:
+        channel.receive()  # the daemon hears the reason first and our end afterwards
         return
     while (request := channel.receive()) is not None:
         if isinstance(request, Close):

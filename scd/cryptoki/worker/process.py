@@ -36,6 +36,7 @@ class Child:
         self._on_end = on_end
         self._splitter = FrameSplitter()
         self._unsent = memoryview(b"")
+        self._number = 0  # of the question that is or was out last; Configure's to begin with
         self._answer: asyncio.Future[Answer] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._when_idle: Callable[[], None] | None = None
@@ -56,9 +57,10 @@ class Child:
     def ask(self, request: Request, timeout_s: float) -> asyncio.Future[Answer]:
         """The answer to come. It fails with ModuleCrashed or ModuleTimeout; cancelling it stops nothing."""
         try:
-            octets = frame(REQUESTS.encode(request))
+            octets = frame(REQUESTS.encode(request), self._number + 1)
         except FrameError as error:
             raise InvalidData(f"module {self._name}: the request cannot be sent: {error}") from error
+        self._number = (self._number + 1) % (1 << 32)
         answer = self.expect(timeout_s)
         self._unsent = memoryview(octets)
         self._write()
@@ -77,7 +79,7 @@ class Child:
 
     def end(self, why: TokenError | None = None) -> None:
         """Kill the process. The question that is out fails with `why`, else when the process is reaped."""
-        self._reason = self._reason or why
+        self._reason = why or self._reason
         if self.alive:
             self._let_go()
             self._kill()
@@ -160,17 +162,17 @@ class Child:
             self.end()
             return False
         try:
-            for body in self._splitter.feed(octets):
+            for number, body in self._splitter.feed(octets):
                 if self.alive:
-                    self._take(REPLIES.decode(body))
+                    self._take(number, REPLIES.decode(body))
         except FrameError as error:
             self.end(ModuleCrashed(f"module {self._name}: its worker sent a bad frame and was ended: {error}"))
         return True
 
-    def _take(self, reply: Reply) -> None:
+    def _take(self, number: int, reply: Reply) -> None:
         if isinstance(reply, LogRecord):
             self._on_log(reply)
-        elif self._answer is None:
+        elif self._answer is None or number != self._number:
             self.end(ModuleCrashed(f"module {self._name}: its worker spoke out of turn and was ended"))
         else:
             answer = self._settle()

@@ -81,4 +81,4 @@ def _configure(config: ModuleConfig, log_level: int) -> bytes:
     from scd.cryptoki.worker.frames import frame
     from scd.cryptoki.worker.messages import REQUESTS, Configure
 
-    return frame(REQUESTS.encode(Configure(config, log_level)))
+    return frame(REQUESTS.encode(Configure(config, log_level)), 0)

@@ -1,0 +1,168 @@
+"""A worker whose module does what the data to be signed say: `python -I misbehaving.py DESCRIPTOR`.
+
+It is the real worker's loop around another module, as every vendor's could be.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from scd.cryptoki.moduleconfig import ModuleConfig
+from scd.cryptoki.worker import child, frames
+from scd.cryptoki.worker.messages import REPLIES, Octets
+from scd.token.errors import ModuleUnavailable, PinRequired, WrongKeyUsage
+from scd.token.model import TokenId, TokenInfo, TokenObjects
+from scd.token.port import DecryptRequest, SignRequest
+from scd.token.secrets import Pin
+
+DESCRIPTOR = 3
+SECRET = "not-for-any-log-602214"
+
+
+def hang() -> bytes:
+    """For ever, within C."""
+    ctypes.CDLL(None).select(0, None, None, None, None)
+    return b""
+
+
+def crash() -> bytes:
+    """A null pointer."""
+    ctypes.string_at(0)
+    return b""
+
+
+def leave() -> bytes:
+    """exit(7), as some vendors do on licence trouble."""
+    os._exit(7)
+
+
+def say() -> bytes:
+    """printf."""
+    libc = ctypes.CDLL(None)
+    libc.puts(b"OK Pleased to meet you, says the module")
+    libc.fflush(None)
+    return b"said"
+
+
+def send(octets: bytes) -> bytes:
+    """Write into the daemon's socket behind the worker's back."""
+    os.write(DESCRIPTOR, octets)
+    return b"sent"
+
+
+def fail() -> bytes:
+    """A bug, with something secret in its message."""
+    raise ValueError(f"cannot use {SECRET}")
+
+
+def need_pin() -> bytes:
+    """Always-authenticate."""
+    raise PinRequired("PIN, please", context=True)
+
+
+def refuse() -> bytes:
+    """Any other error of the port."""
+    raise WrongKeyUsage("not this way")
+
+
+def log() -> bytes:
+    """Two records, one of them too quiet to be sent."""
+    logging.getLogger("some.module").debug("quiet")
+    logging.getLogger("some.module").warning("tokens=%d", 2)
+    return b"logged"
+
+
+def close_socket() -> bytes:
+    """Some modules close all descriptors they do not know."""
+    os.closerange(DESCRIPTOR, 64)
+    return hang()
+
+
+def fork_and_exit() -> bytes:
+    """A helper process of the module's keeps the socket open."""
+    if os.fork() == 0:
+        hang()
+    os._exit(0)
+
+
+def descriptors() -> bytes:
+    """The open ones."""
+    return " ".join(os.listdir("/proc/self/fd")).encode()
+
+
+def confinement() -> bytes:
+    """Core limit and dumpable flag."""
+    dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)  # PR_GET_DUMPABLE
+    return repr((resource.getrlimit(resource.RLIMIT_CORE), dumpable)).encode()
+
+
+BEHAVIOUR: dict[bytes, Callable[[], bytes]] = {
+    b"hang": hang,
+    b"abort": lambda: os.abort(),
+    b"crash": crash,
+    b"leave": leave,
+    b"say": say,
+    b"garbage": lambda: send(frames.frame(b"\0\0\0\4nope", 1)),
+    b"oversize": lambda: send(b"\xff" * 8),
+    b"twice": lambda: send(frames.frame(REPLIES.encode(Octets(b"first")), 1)),
+    b"fail": fail,
+    b"need pin": need_pin,
+    b"refuse": refuse,
+    b"log": log,
+    b"close socket": close_socket,
+    b"fork and exit": fork_and_exit,
+    b"pid": lambda: str(os.getpid()).encode(),
+    b"descriptors": descriptors,
+    b"confinement": confinement,
+    b"environment": lambda: os.environ.get("SCD_TEST_WORD", "").encode(),
+    b"big": lambda: bytes(frames.MAX_BODY),
+    b"stdin": lambda: os.read(0, 10),
+}
+
+
+class Misbehaving:
+    """A module; `init_args` say what is wrong with loading or leaving it."""
+
+    def __init__(self, config: ModuleConfig) -> None:
+        self._config = config
+        if config.init_args == "missing":
+            raise ModuleUnavailable(f"cannot load {config.library}")
+        if config.init_args in ("load hang", "load crash"):
+            BEHAVIOUR[config.init_args.removeprefix("load ").encode()]()
+
+    def tokens(self) -> tuple[TokenInfo, ...]:
+        return ()
+
+    def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
+        return None if known == 1 else TokenObjects((), (), (), 1)
+
+    def login(self, token: TokenId, pin: Pin | None) -> None:
+        pass
+
+    def logout(self, token: TokenId) -> None:
+        pass
+
+    def sign(self, request: SignRequest) -> bytes:
+        return BEHAVIOUR[request.data]()
+
+    def decrypt(self, request: DecryptRequest) -> bytes:
+        return request.data
+
+    def close(self) -> None:
+        if self._config.init_args == "hang at the end":
+            hang()
+
+
+if __name__ == "__main__":
+    signal.alarm(60)  # no test leaves one of these behind
+    child.harden(DESCRIPTOR)
+    child.serve(Misbehaving, DESCRIPTOR)

@@ -1,0 +1,224 @@
+"""Frames: what goes in comes out, and nothing but messages ever comes out."""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scd.cryptoki.moduleconfig import ModuleConfig
+from scd.cryptoki.worker import messages as m
+from scd.cryptoki.worker.codec import Codec
+from scd.cryptoki.worker.frames import MAX_BODY, FrameError, FrameSplitter, frame
+from scd.gcrypt.pubkey import EccPublicKey, PublicKey, RsaPublicKey
+from scd.token import errors
+from scd.token.errors import PinRequired, TokenError
+from scd.token.model import TokenId, TokenObjects
+from scd.token.port import DecryptRequest, KeyAddress, SignRequest
+from scd.token.secrets import Pin
+from tests.fakes.keys import certificate, private_key, public_of
+
+TOKEN = TokenId("maker", "model", "0001", "work")
+RSA = RsaPublicKey(b"\x80" * 128, b"\1\0\1")
+
+rsa_keys = st.binary(min_size=1, max_size=64).map(lambda n: RsaPublicKey(b"\x80" + n, b"\1\0\1"))
+ecc_keys = st.sampled_from(["work-p256", "work-ed25519", "x25519", "backup-p521"]).map(
+    lambda name: public_of(private_key(name))
+)
+for_cryptography = st.sampled_from([certificate("work-rsa2048", b"\1"), certificate("ca", b"", "a label")])
+st.register_type_strategy(RsaPublicKey, rsa_keys)
+st.register_type_strategy(EccPublicKey, ecc_keys)
+st.register_type_strategy(type(certificate("ca")), for_cryptography)
+requests = st.one_of(
+    *(st.from_type(kind) for kind in get_args(m.Request) if kind is not m.Login),
+    st.builds(m.Login, st.from_type(TokenId), st.none()),
+).filter(lambda message: "Pin(" not in repr(message))
+replies = st.one_of(*(st.from_type(kind) for kind in get_args(m.Reply)))
+
+
+@given(requests)
+def test_requests_come_back_as_they_went(message: m.Request) -> None:
+    assert m.REQUESTS.decode(m.REQUESTS.encode(message)) == message
+
+
+@given(replies)
+def test_replies_come_back_as_they_went(message: m.Reply) -> None:
+    assert m.REPLIES.decode(m.REPLIES.encode(message)) == message
+
+
+@given(st.binary(max_size=90))
+def test_a_pin_arrives_and_is_a_pin(octets: bytes) -> None:
+    back = m.REQUESTS.decode(m.REQUESTS.encode(m.Login(TOKEN, Pin(octets))))
+    assert isinstance(back, m.Login)
+    assert isinstance(back.pin, Pin)
+    assert back.pin.reveal() == octets
+
+
+@pytest.mark.parametrize("request_type", [SignRequest, DecryptRequest])
+def test_a_context_pin_arrives_with_its_request(request_type: type[SignRequest | DecryptRequest]) -> None:
+    wrapper = m.Sign if request_type is SignRequest else m.Decrypt
+    sent = request_type(KeyAddress(TOKEN, b"\1", RSA), b"data", Pin(b"1234"))
+    back = m.REQUESTS.decode(m.REQUESTS.encode(wrapper(sent)))  # type: ignore[arg-type]  # the pairs belong together
+    assert isinstance(back, m.Sign | m.Decrypt)
+    assert back.request.pin is not None
+    assert back.request.pin.reveal() == b"1234"
+
+
+def test_octets_do_not_pass_through_json() -> None:
+    body = m.REQUESTS.encode(m.Login(TOKEN, Pin(b"work-pin")))
+    length = int.from_bytes(body[:4], "big")
+    assert b"work-pin" not in body[: 4 + length]
+    assert body[4 + length :] == b"work-pin"
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_a_frame_error(body: bytes) -> None:
+    for codec in (m.REQUESTS, m.REPLIES):
+        with pytest.raises(FrameError):
+            codec.decode(body)
+
+
+@given(requests, st.data())
+def test_a_damaged_body_is_a_message_or_a_frame_error(message: m.Request, data: st.DataObject) -> None:
+    body = bytearray(m.REQUESTS.encode(message))
+    for _ in range(data.draw(st.integers(1, 3))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        back = m.REQUESTS.decode(bytes(body))
+    except FrameError:
+        return
+    assert isinstance(back, get_args(m.Request))
+
+
+@given(requests, st.data())
+def test_a_shortened_body_is_a_frame_error(message: m.Request, data: st.DataObject) -> None:
+    body = m.REQUESTS.encode(message)
+    with pytest.raises(FrameError):
+        m.REQUESTS.decode(body[: data.draw(st.integers(0, len(body) - 1))])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from([kind.__name__ for kind in get_args(m.Request)]), json_values)
+def test_a_header_of_a_wrong_shape_is_a_frame_error(name: str, value: object) -> None:
+    try:
+        back = m.REQUESTS.decode(with_header([name, value]))
+    except FrameError:
+        return
+    assert type(back).__name__ == name
+
+
+def with_header(header: object, blobs: bytes = b"") -> bytes:
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(4, "big") + text + blobs
+
+
+@pytest.mark.parametrize(
+    ("header", "blobs"),
+    [
+        (["Tokens", [1]], b""),  # a field too many
+        (["Objects", [["a", "b", "c", "d"]]], b""),  # one too few
+        (["Objects", [["a", "b", "c", "d"], True]], b""),  # a bool is no int
+        (["Objects", [["a", "b", "c", "d"], 1.0]], b""),
+        (["Objects", [["a", "b", "c", None], 1]], b""),
+        (["Objects", ["abcd", 1]], b""),  # a text is no list
+        (["Octets", [4]], b"abcd"),  # a reply is no request
+        (["Login", [["a", "b", "c", "d"], 5]], b"1234"),  # a blob too short
+        (["Login", [["a", "b", "c", "d"], 3]], b"1234"),  # octets left over
+        (["Login", [["a", "b", "c", "d"], -1]], b""),
+        (["Login", [["a", "b", "c", "d"], True]], b"1"),
+        (["Sign", [[[["a", "b", "c", "d"], 0, ["DsaPublicKey", [1, 1]]], 0, None]]], b"ab"),  # no such kind
+        (["Sign", [[[["a", "b", "c", "d"], 0, ["RsaPublicKey", [0, 0]]], 0, None]]], b""),  # refused by the class
+        (["Tokens", {}], b""),
+        ({"Tokens": []}, b""),
+        (["Tokens"], b""),
+        ([["Tokens"], []], b""),
+        ("Tokens", b""),
+    ],
+)
+def test_strictness(header: object, blobs: bytes) -> None:
+    with pytest.raises(FrameError):
+        m.REQUESTS.decode(with_header(header, blobs))
+
+
+@pytest.mark.parametrize(
+    "text", [b"[" * 100_000, b"NaN", b'["Tokens", Infinity]', b"9" * 5000, b'["Tok\xc3\xa4ns",[]]']
+)
+def test_what_json_readers_stumble_over(text: bytes) -> None:
+    with pytest.raises(FrameError):
+        m.REQUESTS.decode(len(text).to_bytes(4, "big") + text)
+
+
+def test_an_enum_has_the_members_it_has() -> None:
+    token = [["a", "b", "c", "d"], True, True, True, False, False, "GONE", 0, 0, False]
+    with pytest.raises(FrameError, match="PinTries"):
+        m.REPLIES.decode(with_header(["TokensReply", [[token]]]))
+
+
+def test_what_is_no_message_is_not_encoded() -> None:
+    codec: Codec[object] = Codec((ModuleConfig,))
+    with pytest.raises(FrameError):
+        codec.encode(TOKEN)
+    with pytest.raises(FrameError):
+        codec.encode(ModuleConfig("a", "b", private_mask=object()))  # type: ignore[arg-type]  # on purpose
+
+
+@pytest.mark.parametrize("label", ["Schlüssel", "\0", "\ud800 alone", "\U0001f511", '"\\'])
+def test_odd_texts_survive(label: str) -> None:
+    message = m.Logout(TokenId("", "", "", label))
+    assert m.REQUESTS.decode(m.REQUESTS.encode(message)) == message
+
+
+def test_a_full_listing_survives() -> None:
+    from tests.fakes.fake_token import work_token
+
+    token = work_token()
+    keys = tuple(key.shown(True) for key in token.keys)
+    reply = m.ObjectsReply(TokenObjects(keys, tuple(token.certificates), (), 7))
+    assert m.REPLIES.decode(m.REPLIES.encode(reply)) == reply
+
+
+def test_errors_of_every_kind_arrive_as_that_kind() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TokenError)]
+    assert len(kinds) > 15
+    for kind in kinds:
+        back = m.Failure.of(kind("the reason")).error()
+        assert type(back) is kind
+        assert str(back) == "the reason"
+
+
+def test_a_context_login_is_still_one_on_the_other_side() -> None:
+    back = m.Failure.of(PinRequired("x", context=True)).error()
+    assert isinstance(back, PinRequired)
+    assert back.context
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.binary(max_size=40)), max_size=5), st.data())
+def test_frames_arrive_in_any_portions(frames: list[tuple[int, bytes]], data: st.DataObject) -> None:
+    stream = b"".join(frame(body, number) for number, body in frames)
+    whole, octets, portions = FrameSplitter(), FrameSplitter(), FrameSplitter()
+    assert whole.feed(stream) == frames
+    assert [one for octet in stream for one in octets.feed(bytes([octet]))] == frames
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=4)))
+    parts = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    assert [one for part in parts for one in portions.feed(part)] == frames
+
+
+def test_a_length_over_the_limit_is_refused_at_once() -> None:
+    with pytest.raises(FrameError):
+        FrameSplitter().feed((MAX_BODY + 1).to_bytes(4, "big") + bytes(4))
+    with pytest.raises(FrameError):
+        frame(bytes(MAX_BODY + 1), 0)
+
+
+def test_public_keys_cover_the_union() -> None:
+    """A key type that is added to the model must be known here, or hypothesis does not build it."""
+    assert set(get_args(PublicKey)) == {RsaPublicKey, EccPublicKey}
