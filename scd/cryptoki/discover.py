@@ -21,12 +21,14 @@ EC_MONTGOMERY = 0x41  # CKK_EC_MONTGOMERY, unknown to the binding
 _EC_KINDS = frozenset({int(KeyType.EC), int(KeyType.EC_EDWARDS), EC_MONTGOMERY})
 
 _COMMON = (Attribute.ID, Attribute.LABEL, Attribute.KEY_TYPE)
-_KEY_MATERIAL = (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT, Attribute.EC_PARAMS, Attribute.EC_POINT, PUBLIC_KEY_INFO)
 _PRIVATE = (
-    *_COMMON, *_KEY_MATERIAL, Attribute.SIGN, Attribute.SIGN_RECOVER, Attribute.DECRYPT, Attribute.UNWRAP,
-    Attribute.DERIVE, Attribute.ALWAYS_AUTHENTICATE,
+    *_COMMON, Attribute.SIGN, Attribute.SIGN_RECOVER, Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE,
+    Attribute.ALWAYS_AUTHENTICATE,
 )  # fmt: skip
-_PUBLIC = (*_COMMON, *_KEY_MATERIAL, Attribute.VERIFY, Attribute.ENCRYPT, Attribute.WRAP, Attribute.DERIVE)
+_PUBLIC = (*_COMMON, Attribute.VERIFY, Attribute.ENCRYPT, Attribute.WRAP, Attribute.DERIVE)
+# Asked for by key type: what an object cannot have makes modules refuse the whole question.
+_RSA_MATERIAL = (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT)
+_EC_MATERIAL = (Attribute.EC_PARAMS, Attribute.EC_POINT)
 _CERTIFICATE = (Attribute.ID, Attribute.LABEL, Attribute.CERTIFICATE_TYPE, Attribute.VALUE)
 
 _Read = PrivateObject | PublicObject | Certificate | Skipped
@@ -85,11 +87,22 @@ def refresh(listing: Listing, native: Native, session: TokenSession, *, presume:
 def _read(native: Native, session: int, kind: int, handle: int) -> _Read:
     types, reader, name = _READERS[ObjectClass(kind)]
     values = native.attributes(session, handle, types)
+    if kind != ObjectClass.CERTIFICATE:
+        values |= _material(native, session, handle, from_ulong(values.get(Attribute.KEY_TYPE, b"")))
     what = f"{name} {named(values.get(Attribute.ID, b''), text(values.get(Attribute.LABEL, b'')))}"
     try:
         return reader(handle, values)
     except ValueError as error:
         return Skipped(what, str(error))
+
+
+def _material(native: Native, session: int, handle: int, key_type: int | None) -> dict[int, bytes]:
+    """What shows the public key; CKA_PUBLIC_KEY_INFO is rare and asked for only where the rest is silent."""
+    types = _RSA_MATERIAL if key_type == KeyType.RSA else _EC_MATERIAL if key_type in _EC_KINDS else ()
+    values = native.attributes(session, handle, types) if types else {}
+    if types and len(values) < len(types):
+        values |= native.attributes(session, handle, (PUBLIC_KEY_INFO,))
+    return values
 
 
 def _read_private(handle: int, values: dict[int, bytes]) -> PrivateObject:

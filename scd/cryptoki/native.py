@@ -11,12 +11,21 @@ import ctypes
 from collections.abc import Callable, Iterable, Mapping
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_ubyte, c_ulong, c_void_p, cast
 
-from scd.cryptoki.ckr import BUFFER_TOO_SMALL, CANT_LOCK, CRYPTOKI_ALREADY_INITIALIZED, OK, CkrError, ckr_name
+from scd.cryptoki.ckr import (
+    BUFFER_TOO_SMALL,
+    CANT_LOCK,
+    CRYPTOKI_ALREADY_INITIALIZED,
+    OK,
+    SOME_MISSING,
+    CkrError,
+    ckr_name,
+)
 
 UNAVAILABLE = c_ulong(-1).value
 OS_LOCKING_OK = 2
 FIRST_BUFFER = 2048
 """Octets offered for one attribute at the first call; longer values cost a second one."""
+LARGEST_BUFFER = 1 << 20
 
 _FIND_BATCH = 256
 
@@ -115,6 +124,7 @@ class Native:
         if rv != OK:
             raise CkrError("C_GetFunctionList", rv)
         functions = listing.contents.functions
+        self._offers: dict[tuple[tuple[int, ...], int], tuple[ctypes.Array[Attribute], list[ctypes.Array[c_char]]]] = {}
         self._calls = {name: cast(functions[place], _FUNCTION) for name, place in _PLACES.items()}
 
     def call(self, name: str, *arguments: object) -> None:
@@ -193,41 +203,54 @@ class Native:
     def attributes(self, session: int, handle: int, types: Iterable[int]) -> dict[int, bytes]:
         """The attributes the object has. Gap: one unknown attribute spoils the binding's whole answer.
 
-        Absent, sensitive and unknown attributes are left out. Modules that fail the whole call for one of them are
-        asked attribute by attribute.
+        Absent, sensitive and unknown attributes are left out. A module that follows the standard marks those and fills
+        the others in; whatever another one left alone is asked for by itself.
         """
         wanted = tuple(types)
         try:
-            return self._read(session, handle, wanted)
+            found, untouched = self._read(session, handle, wanted, FIRST_BUFFER)
         except CkrError as error:
-            if len(wanted) == 1:
-                if error.is_stale_object:
-                    raise
-                return {}
-        result: dict[int, bytes] = {}
-        for one in wanted:
-            result.update(self.attributes(session, handle, (one,)))
-        return result
+            if error.is_stale_object:
+                raise
+            found, untouched = {}, wanted
+        if len(wanted) > 1:
+            for one in untouched:
+                found.update(self.attributes(session, handle, (one,)))
+        return found
 
-    def _read(self, session: int, handle: int, types: tuple[int, ...]) -> dict[int, bytes]:
-        size = FIRST_BUFFER
-        while True:
+    def _read(
+        self, session: int, handle: int, types: tuple[int, ...], size: int
+    ) -> tuple[dict[int, bytes], tuple[int, ...]]:
+        """One C_GetAttributeValue: what it filled in, and which attributes it did not touch. Raises CkrError."""
+        array, buffers = self._offer(types, size)
+        refused = None
+        try:
+            self.call("C_GetAttributeValue", c_ulong(session), c_ulong(handle), array, c_ulong(len(types)))
+        except CkrError as error:
+            refused = error
+        lengths = [one.length for one in array]
+        if refused is not None:
+            if refused.rv == BUFFER_TOO_SMALL and size < LARGEST_BUFFER:
+                return self._read(session, handle, types, size * 16)
+            if refused.rv not in SOME_MISSING or UNAVAILABLE not in lengths:
+                raise refused
+        found = {t: b.raw[:n] for t, b, n in zip(types, buffers, lengths, strict=True) if n <= size}
+        # A length still as offered, in a refused call, was not looked at.
+        untouched = tuple(t for t, n in zip(types, lengths, strict=True) if refused is not None and n == size)
+        return {t: value for t, value in found.items() if t not in untouched}, untouched
+
+    def _offer(self, types: tuple[int, ...], size: int) -> tuple[ctypes.Array[Attribute], list[ctypes.Array[c_char]]]:
+        """A CK_ATTRIBUTE array with a buffer for each; kept, because the same few are wanted of every object."""
+        offer = self._offers.get((types, size))
+        if offer is None:
             buffers = [ctypes.create_string_buffer(size) for _ in types]
-            array = (Attribute * len(types))(
-                *(Attribute(t, cast(b, c_void_p), size) for t, b in zip(types, buffers, strict=True))
-            )
-            try:
-                self.call("C_GetAttributeValue", c_ulong(session), c_ulong(handle), array, c_ulong(len(types)))
-            except CkrError as error:
-                if error.rv != BUFFER_TOO_SMALL or size > 1 << 20:
-                    raise
-                size *= 16
-                continue
-            return {
-                t: b.raw[: a.length]
-                for t, a, b in zip(types, array, buffers, strict=True)
-                if a.length != UNAVAILABLE and a.length <= size
-            }
+            array = (Attribute * len(types))()
+            for one, kind, buffer in zip(array, types, buffers, strict=True):
+                one.type, one.value = kind, cast(buffer, c_void_p)
+            offer = self._offers[types, size] = (array, buffers)
+        for one in offer[0]:
+            one.length = size
+        return offer
 
     def operate(
         self, kind: str, session: int, key: int, mechanism: Mechanism, data: bytes, room: int,

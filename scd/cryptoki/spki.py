@@ -18,6 +18,10 @@ _SHORT = {
     "domain_component": "DC", "user_id": "UID", "pseudonym": "pseudonym", "name": "name",
 }  # fmt: skip
 
+# DER of two object identifiers: id-ce-keyUsage 2.5.29.15, id-ce-basicConstraints 2.5.29.19 (RFC 5280 §4.2.1).
+_KEY_USAGE = b"\x06\x03\x55\x1d\x0f"
+_BASIC_CONSTRAINTS = b"\x06\x03\x55\x1d\x13"
+
 
 def public_key(spki_der: bytes) -> PublicKey | None:
     """The key in a SubjectPublicKeyInfo (CKA_PUBLIC_KEY_INFO); None for kinds scd does not serve.
@@ -74,14 +78,14 @@ def _epoch(time: Any) -> int | None:
 
 
 def _extensions(body: Any) -> tuple[tuple[str, ...] | None, bool]:
-    """Key usage (None: no such extension) and whether basicConstraints says CA."""
+    """Key usage (None: no such extension) and whether basicConstraints says CA. Only these two are parsed at all."""
     usage: tuple[str, ...] | None = None
     is_ca = False
     for extension in body["extensions"] or ():
-        name = extension["extn_id"].native
-        if name == "key_usage":
+        oid = extension.contents[: len(_KEY_USAGE)]
+        if oid == _KEY_USAGE:
             usage = tuple(sorted(extension["extn_value"].parsed.native))
-        elif name == "basic_constraints":
+        elif oid == _BASIC_CONSTRAINTS:
             is_ca = bool(extension["extn_value"].parsed["ca"].native)
     return usage, is_ca
 

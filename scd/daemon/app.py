@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import scd.daemon.commands  # noqa: F401  # fills the command table
 from scd import logs
 from scd.config import CommandLine, ConfigError, Settings, load_settings
-from scd.daemon.assemble import PlannedModule, build_service, plan, start_workers
+from scd.daemon.assemble import PlannedModule, build_service, plan, start_workers, warm_up
 from scd.daemon.connection import Connection
 from scd.daemon.daemon import Daemon
 from scd.daemon.listener import accept_clients, allowed_uids
@@ -57,8 +57,7 @@ class App:
             pipe = Connection(self._daemon, StdioTransport(0, 1), is_pipe=True)
             self._daemon.serve(lambda: pipe.serve(greet=False)).add_done_callback(lambda _: self._daemon.finish())
         self._watch_program()
-        # The first command finds tokens and keys listed.
-        warming = asyncio.create_task(service.rescan(again=True))
+        warming = asyncio.create_task(warm_up(service, self._planned))
         log.info("pid=%d socket=%s ready", os.getpid(), self._path or "-")
         await self._daemon.ended()
         await self._wind_up([task for task in (accepting, warming, self._reloading) if task is not None])
@@ -123,6 +122,7 @@ class App:
         self._settings = settings
         log.info("configuration read again, all tokens logged out")
         await old.catalogue.registry.close()
+        await warm_up(self._daemon.service, planned)
 
     async def _wind_up(self, tasks: list[asyncio.Task[None]]) -> None:
         """Cancel what is left and let the workers go."""

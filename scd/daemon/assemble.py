@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from scd.service.logins import Logins
 from scd.service.operations import Service
 from scd.service.registry import RegisteredModule, Registry
 from scd.service.roles import AUTHENTICATE, ENCRYPT, SIGN, Role
+from scd.token.errors import TokenError
 from scd.token.port import TokenModule
 
 log = logging.getLogger(__name__)
@@ -24,13 +26,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class PlannedModule:
-    """One module to be: what its workers are told, and those already started."""
+    """One module to be: what its workers are told, the one already started, and those that wait for `warm_up`."""
 
     config: ModuleConfig
     workers: int
     timeout_s: float
     serials: Mapping[str | None, str] = field(default_factory=dict)
-    started: list[WorkerProcess] = field(default_factory=list)
+    started: WorkerProcess | None = None
+    waiting: list[WorkerModule] = field(default_factory=list)
 
 
 def plan(settings: Settings, environ: Mapping[str, str]) -> list[PlannedModule]:
@@ -71,9 +74,21 @@ def _quirks(profile: Profile) -> tuple[str, ...]:
 
 
 def start_workers(planned: Sequence[PlannedModule]) -> None:
-    """Start all worker processes; they load their modules while we go on."""
+    """Start the first worker of every module; they load while we go on."""
     for module in planned:
-        module.started = [spawn(module.config) for _ in range(module.workers)]
+        module.started = spawn(module.config)
+
+
+async def warm_up(service: Service, planned: Sequence[PlannedModule]) -> None:
+    """List all tokens, so that the first command finds them listed; then start the workers that are there for load.
+
+    Not before, because those would take processor time from the first one just when a client waits for it.
+    """
+    await service.rescan(again=True)
+    for module in planned:
+        for worker in module.waiting:
+            with contextlib.suppress(TokenError):  # it is tried again when it is needed
+                worker.start()
 
 
 def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Service:
@@ -94,7 +109,7 @@ def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Servi
 
 
 def _registered(module: PlannedModule) -> RegisteredModule:
-    started: list[WorkerProcess | None] = [*module.started]
-    workers = [WorkerModule(module.config, timeout_s=module.timeout_s, started=one) for one in started]
-    face: TokenModule = workers[0] if len(workers) == 1 else PooledModule(workers)
+    first = WorkerModule(module.config, timeout_s=module.timeout_s, started=module.started)
+    module.waiting = [WorkerModule(module.config, timeout_s=module.timeout_s) for _ in range(module.workers - 1)]
+    face: TokenModule = PooledModule([first, *module.waiting]) if module.waiting else first
     return RegisteredModule(module.config.name, face, module.serials, module.config.cert_private)

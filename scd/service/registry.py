@@ -34,16 +34,19 @@ class RegisteredModule:
     objects: dict[TokenId, TokenObjects] = field(default_factory=dict)
     error: str | None = None
     _look: asyncio.Task[None] | None = None
+    _seen: bool = False
 
     async def rescan(self, *, again: bool) -> None:
         """See which tokens are present and what is on new ones; with `again` on all of them.
 
-        One look at a time; who comes during one waits for it, and looks once more only if it may have come too late.
+        One look at a time. Who comes during one waits for it, and with `again` looks once more, because it may have come
+        too late for it; not so after the very first one, which reads everything anyway.
         """
         running = self._look
         if running is not None and not running.done():
+            is_first = not self._seen
             await self._patiently(running)
-            if not running.done() or not again:
+            if not running.done() or not again or is_first:
                 return
         if self._look is running:
             self._look = asyncio.create_task(self._ask(again))
@@ -69,6 +72,7 @@ class RegisteredModule:
                 known = self.objects.get(token.id)
                 objects[token.id] = await self.listed(token.id) if again or known is None else known
         self.tokens, self.objects, self.error = tokens, objects, None
+        self._seen = True
 
     async def listed(self, token: TokenId) -> TokenObjects:
         """What is on the token now; what was there when it cannot be read."""

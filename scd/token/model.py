@@ -53,8 +53,8 @@ class TokenInfo:
 class Certificate:
     """An X.509 certificate on a token, with what scd needs of its content.
 
-    `public` is None when its key is of a kind scd does not serve. `subject` is in RFC 4514 form; `not_before` in seconds
-    since the epoch, None when it cannot be told; `key_usage` holds asn1crypto's names of the bits
+    `public` is None when its key is of a kind scd does not serve. `subject` is in RFC 4514 form; `not_before` in
+    seconds since the epoch, None when it cannot be told; `key_usage` holds asn1crypto's names of the bits
     (`digital_signature`, …), None without the extension.
     """
 
