@@ -1,6 +1,7 @@
 # Shared by build and run; sourced with the current directory at the top of the checkout.
 
 tree=.build/trixie
+home=/root  # of the user inside the tree
 stamp=$tree/.complete
 
 # Packages of the other system: the programs under test, the modules they need, and Python to run the tests.
@@ -43,7 +44,7 @@ mount_system() {
 mount_pip() {
   lend /etc/ssl/certs/ca-certificates.crt
   lend /etc/pip.conf
-  lend "${XDG_CONFIG_HOME:-$HOME/.config}/pip/pip.conf" /root/.config/pip/pip.conf
+  lend "${XDG_CONFIG_HOME:-$HOME/.config}/pip/pip.conf" "$home/.config/pip/pip.conf"
   for folder in $(python3 -m pip config list 2>/dev/null | grep -oE "(file://|')/[^ '\\]+" | sed -E "s,^(file://|'),,"); do
     lend "${folder%/simple}"  # the files of a local index lie beside its pages
   done
@@ -66,7 +67,7 @@ lend() {
 
 # Run a command in the tree with a clean environment; the proxy and pip settings of this machine are handed on.
 inside() {
-  env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+  env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$home" LC_ALL=C.UTF-8 \
     DEBIAN_FRONTEND=noninteractive \
     ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
     ${no_proxy:+no_proxy="$no_proxy"} ${PIP_INDEX_URL:+PIP_INDEX_URL="$PIP_INDEX_URL"} \
