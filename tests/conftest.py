@@ -69,9 +69,13 @@ def gnupg_home(request: pytest.FixtureRequest, minted: Minted) -> Iterator[Calla
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the logs of the test's GnuPG homes to the report of a failure."""
+    """Add the logs of the test's GnuPG homes to the report of a failure; make every report fit for pytest-xdist.
+
+    xdist cannot carry a captured text with lone surrogates, such as the log of an argument that is no UTF-8.
+    """
     report = yield
     if report.when == "call" and report.failed:
         for home in item.stash.get(HOMES, []):
             report.sections += home.logs().items()
+    report.sections[:] = [(title, text.encode(errors="replace").decode()) for title, text in report.sections]
     return report
