@@ -15,6 +15,7 @@ from scd.assuan.gpgerror import GpgErr
 from scd.assuan.protocol import State, refusal
 from scd.daemon.daemon import Daemon
 from scd.daemon.failures import CommandError, code_for
+from scd.daemon.greeting import GREETING
 from scd.daemon.slowdown import Slowdown
 from scd.daemon.table import COMMANDS, CommandSpec
 from scd.daemon.transport import Transport
@@ -26,7 +27,6 @@ from scd.token.secrets import Pin
 
 log = logging.getLogger(__name__)
 
-GREETING = lines.ok("PKCS#11 smart-card server for GnuPG ready")
 PIN_REPLY_LIMIT = 100  # octets; gpg-agent sends 90, padded with NUL (scdaemon reads at most 100)
 _numbers = count(1)
 

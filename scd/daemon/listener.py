@@ -14,19 +14,22 @@ from scd.daemon.transport import SocketTransport
 
 log = logging.getLogger(__name__)
 
-_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7), SO_PEERCRED)
+_CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid (unix(7), SO_PEERCRED)
+_PAUSE_S = 1.0
 
 
 async def accept_clients(daemon: Daemon, listener: socket.socket, allowed: frozenset[int]) -> None:
-    """Serve every client whose uid is `allowed`, until cancelled."""
+    """Serve every client whose uid is `allowed`, until cancelled. Others find the connection closed."""
     loop = asyncio.get_running_loop()
     listener.setblocking(False)
     while True:
         try:
             client, _ = await loop.sock_accept(listener)
+        except ConnectionAbortedError:
+            continue
         except OSError as error:  # too many open files: the others must not suffer
             log.error("op=accept result=%s", error)
-            await asyncio.sleep(1)
+            await asyncio.sleep(_PAUSE_S)
             continue
         uid = peer_uid(client)
         if uid not in allowed:

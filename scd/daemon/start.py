@@ -8,38 +8,45 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 
-from scd.assuan import lines
 from scd.config import CommandLine, ConfigError, Mode, Settings, load_settings, parse_command_line
+from scd.daemon.doors import Doors
+from scd.daemon.greeting import GREETING
 from scd.daemon.socketdir import SocketFolder
 
-GREETING = lines.ok("PKCS#11 smart-card server for GnuPG ready")
-_SUPERVISED_FD = 3
+OBEYED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1})
+"""The signals that the event loop reacts to. They wait until it does, so that nothing is left behind before."""
 
 
 def run(argv: list[str]) -> int:
     """Do what the command line says; returns the exit status: 0, or 2 for a wrong command line or configuration."""
+    _open_standard_streams()
     try:
         command_line = parse_command_line(argv)
         informed = _inform(command_line)
         if informed is not None:
             return informed
         settings = load_settings(command_line, os.environ)
-    except ConfigError as error:
-        return _fail(str(error))
-    for warning in (*command_line.warnings, *settings.warnings):
-        _say(warning)
-    if command_line.debug_wait:
-        _say(f"waiting for a debugger, pid is {os.getpid()}")
-        time.sleep(command_line.debug_wait)
-    try:
-        return _MODES[command_line.mode](command_line, settings, os.environ)
-    except OSError as error:
-        return _fail(str(error))
+        if command_line.debug_wait:
+            say(f"waiting for a debugger, pid is {os.getpid()}")
+            time.sleep(command_line.debug_wait)
+        signal.pthread_sigmask(signal.SIG_BLOCK, OBEYED)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        return _MODES[command_line.mode](command_line, settings)
+    except (ConfigError, OSError) as error:
+        return fail(str(error))
+
+
+def _open_standard_streams() -> None:
+    """A socket must not become descriptor 0, 1 or 2 because we were started without."""
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    while descriptor <= 2:
+        os.set_inheritable(descriptor, True)
+        descriptor = os.open(os.devnull, os.O_RDWR)
+    os.close(descriptor)
 
 
 def _inform(command_line: CommandLine) -> int | None:
@@ -48,7 +55,7 @@ def _inform(command_line: CommandLine) -> int | None:
     if mode in _MODES:
         return None
     if mode is Mode.NONE:
-        return _fail("no mode given: gpg-agent uses --multi-server; --help lists all")
+        return fail("no mode given: gpg-agent uses --multi-server; --help lists all")
     from scd.config import describe
 
     texts: dict[Mode, Callable[[], str]] = {
@@ -60,130 +67,78 @@ def _inform(command_line: CommandLine) -> int | None:
         Mode.GPGCONF_LIST: lambda: describe.gpgconf_list(load_settings(command_line, os.environ)),
         Mode.GPGCONF_TEST: lambda: _tested(load_settings(command_line, os.environ)),
     }
-    sys.stdout.write(texts[mode]())
+    write(1, texts[mode]())
     return 0
 
 
 def _tested(settings: Settings) -> str:
     """--gpgconf-test: errors have ended it before; warnings go where gpgconf reads them."""
     for warning in settings.warnings:
-        _say(warning)
+        say(warning)
     return ""
 
 
-def _server(command_line: CommandLine, settings: Settings, environ: Mapping[str, str]) -> int:
-    return _serve(command_line, settings, environ, None, stdio=True)
+def _server(command_line: CommandLine, settings: Settings) -> int:
+    return serve(command_line, settings, Doors(stdio=True))
 
 
-def _multi_server(command_line: CommandLine, settings: Settings, environ: Mapping[str, str]) -> int:
-    folder = _socket_folder(command_line, settings, environ)
-    return _serve(command_line, settings, environ, folder, stdio=True)
+def _multi_server(command_line: CommandLine, settings: Settings) -> int:
+    return serve(command_line, settings, Doors.in_folder(socket_folder(command_line, settings), stdio=True))
 
 
-def _supervised(command_line: CommandLine, settings: Settings, environ: Mapping[str, str]) -> int:
-    """systemd's protocol: the listening socket is descriptor 3 (sd_listen_fds(3))."""
-    if environ.get("LISTEN_PID", str(os.getpid())) != str(os.getpid()):
-        return _fail("--supervised: LISTEN_PID names another process; start scd by a systemd socket unit")
+def _supervised(command_line: CommandLine, settings: Settings) -> int:
+    from scd.daemon.supervised import handed_over
+
+    return serve(command_line, settings, handed_over())
+
+
+def _daemon(command_line: CommandLine, settings: Settings) -> int:
+    from scd.daemon.background import go_to_background
+
+    return go_to_background(command_line, settings)
+
+
+def socket_folder(command_line: CommandLine, settings: Settings) -> SocketFolder:
+    """A socket as the options want it. Raises OSError."""
+    return SocketFolder(os.environ, backlog=settings.listen_backlog, everyone=command_line.uid_acl is not None)
+
+
+def serve(command_line: CommandLine, settings: Settings, doors: Doors) -> int:
+    """Greet, and go on until the end; whatever brings it, the socket goes with it."""
     try:
-        listener = socket.socket(fileno=_SUPERVISED_FD)
-        name = listener.getsockname()
-    except OSError as error:
-        return _fail(f"--supervised: no listening socket on descriptor 3 ({error}); start scd by a systemd socket unit")
-    os.set_inheritable(_SUPERVISED_FD, False)
-    path = os.path.join(os.getcwd(), os.fsdecode(name))
-    return _enter(command_line, settings, environ, listener, path, stdio=False)
+        if doors.stdio:
+            os.write(1, GREETING)
+        from scd.daemon.assemble import plan, start_workers
 
+        planned = plan(settings, os.environ)
+        start_workers(planned)
+        from scd.daemon.app import App
 
-def _daemon(command_line: CommandLine, settings: Settings, environ: Mapping[str, str]) -> int:
-    folder = _socket_folder(command_line, settings, environ)
-    sys.stdout.flush()
-    caller = os.getpid()
-    child = os.fork()
-    if child:
-        folder.abandon()
-        return _announce(command_line, folder.path, child)
-    if not command_line.no_detach:
-        _detach()
-    watched = caller if command_line.program else None
-    return _serve(command_line, settings, environ, folder, stdio=False, watched=watched)
-
-
-def _announce(command_line: CommandLine, path: str, pid: int) -> int:
-    """Tell the shell, or the program we become, where the daemon is (SCDAEMON_INFO of GnuPG 2.0)."""
-    info = f"{path}:{pid}:1"
-    if command_line.program:
-        os.environ["SCDAEMON_INFO"] = info
-        try:
-            os.execvp(command_line.program[0], command_line.program)
-        except OSError as error:
-            os.kill(pid, signal.SIGTERM)
-            return _fail(f"cannot run {command_line.program[0]}: {error.strerror}")
-    shell = command_line.shell or ("csh" if os.environ.get("SHELL", "").endswith("csh") else "sh")
-    form = "setenv SCDAEMON_INFO {};" if shell == "csh" else "SCDAEMON_INFO={}; export SCDAEMON_INFO;"
-    print(form.format(info))  # noqa: T201  # the one answer of this mode
-    return 0
-
-
-def _detach() -> None:
-    os.setsid()
-    os.chdir("/")
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    if null > 2:
-        os.close(null)
-
-
-def _socket_folder(command_line: CommandLine, settings: Settings, environ: Mapping[str, str]) -> SocketFolder:
-    return SocketFolder(environ, backlog=settings.listen_backlog, everyone=command_line.uid_acl is not None)
-
-
-def _serve(
-    command_line: CommandLine, settings: Settings, environ: Mapping[str, str], folder: SocketFolder | None,
-    *, stdio: bool, watched: int | None = None,
-) -> int:  # fmt: skip
-    """As `_enter`, and whatever ends it, the socket goes."""
-    try:
-        listener, path = (folder.listener, folder.path) if folder else (None, None)
-        return _enter(command_line, settings, environ, listener, path, stdio=stdio, watched=watched)
+        # A new configuration is looked for where this one was found, whatever the working directory is by then.
+        return App(replace(command_line, homedir=settings.home), settings, planned, doors).run()
     finally:
-        if folder is not None:
-            folder.remove()
+        doors.close()
 
 
-def _enter(
-    command_line: CommandLine, settings: Settings, environ: Mapping[str, str],
-    listener: socket.socket | None, path: str | None, *, stdio: bool, watched: int | None = None,
-) -> int:  # fmt: skip
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end_early)
-    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)  # until the loop listens to them, and SIGUSR2 for good
-    if stdio:
-        os.write(1, GREETING)
-    from scd.daemon.assemble import plan, start_workers
-
-    planned = plan(settings, environ)
-    start_workers(planned)
-    from scd.daemon.app import App
-
-    return App(command_line, settings, planned, listener, path, stdio=stdio, watched=watched).run()
+def say(text: str) -> None:
+    """One line on standard error; the log is not open yet."""
+    write(2, f"scd: {text}\n")
 
 
-def _end_early(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)
-
-
-def _say(text: str) -> None:
-    print(f"scd: {text}", file=sys.stderr)  # noqa: T201  # the log is not open yet
-
-
-def _fail(text: str) -> int:
-    _say(text)
+def fail(text: str) -> int:
+    """Say why, and give the exit status for it."""
+    say(text)
     return 2
 
 
-_MODES = {
+def write(descriptor: int, text: str) -> None:
+    """All of it, as it is: sys.stderr is missing in a program that was started without one."""
+    octets = text.encode("utf-8", "surrogateescape")
+    while octets:
+        octets = octets[os.write(descriptor, octets) :]
+
+
+_MODES: dict[Mode, Callable[[CommandLine, Settings], int]] = {
     Mode.SERVER: _server,
     Mode.MULTI_SERVER: _multi_server,
     Mode.SUPERVISED: _supervised,

@@ -6,10 +6,13 @@ import asyncio
 import os
 import select
 import socket
-import threading
+import stat
+from collections.abc import Callable
 from typing import Protocol
 
-CHUNK = 65536
+CHUNK = 4096
+"""Octets taken at once: with each portion the other clients get their turn."""
+
 _SURE = 4096  # PIPE_BUF: what a pipe that polls writable takes without blocking (POSIX, write)
 
 
@@ -35,6 +38,7 @@ class SocketTransport:
         self._loop = asyncio.get_running_loop()
 
     async def read(self) -> bytes:
+        await asyncio.sleep(0)  # sock_recv does not wait where there is something
         try:
             return await self._loop.sock_recv(self._sock, CHUNK)
         except ConnectionError:
@@ -48,59 +52,56 @@ class SocketTransport:
 
 
 class StdioTransport:
-    """File descriptors that must stay blocking, since others may share them.
+    """Two descriptors that must stay blocking, since others may share them; they are polled before each use.
 
-    Pipes, sockets and terminals are polled; a regular file or /dev/null, which the loop refuses to poll, is read by a
-    pump thread.
+    A regular file or /dev/null, which epoll refuses, needs no waiting.
     """
 
     def __init__(self, read_fd: int, write_fd: int) -> None:
         self._read_fd = read_fd
         self._write_fd = write_fd
         self._loop = asyncio.get_running_loop()
-        self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
-        self._polled = True
-        try:
-            self._loop.add_reader(read_fd, self._readable)
-        except PermissionError:
-            self._polled = False
-            threading.Thread(target=self._pump, daemon=True, name="stdin").start()
+        self._send = _sender(write_fd)
+        self._writable = select.poll()
+        self._writable.register(write_fd, select.POLLOUT)
 
-    def _readable(self) -> None:
-        octets = self._read_now()
-        self._arrived.put_nowait(octets)
-        if not octets:
-            self._loop.remove_reader(self._read_fd)
-
-    def _pump(self) -> None:
-        octets = b"."
-        while octets:
-            octets = self._read_now()
-            self._loop.call_soon_threadsafe(self._arrived.put_nowait, octets)
-
-    def _read_now(self) -> bytes:
+    async def read(self) -> bytes:
+        await _when_ready(self._read_fd, self._loop.add_reader, self._loop.remove_reader)
         try:
             return os.read(self._read_fd, CHUNK)
         except OSError:
             return b""
 
-    async def read(self) -> bytes:
-        return await self._arrived.get()
-
     async def write(self, octets: bytes) -> None:
-        view = memoryview(octets)
-        while view:
-            if self._takes_some():
-                view = view[os.write(self._write_fd, view[:_SURE]) :]
-            else:
-                written = await self._loop.run_in_executor(None, os.write, self._write_fd, view[:_SURE])
-                view = view[written:]
-
-    def _takes_some(self) -> bool:
-        poll = select.poll()
-        poll.register(self._write_fd, select.POLLOUT)
-        return bool(poll.poll(0))
+        rest = memoryview(octets)
+        while rest:
+            if not self._writable.poll(0):
+                await _when_ready(self._write_fd, self._loop.add_writer, self._loop.remove_writer)
+            rest = rest[self._send(rest[:_SURE]) :]
 
     def close(self) -> None:
-        if self._polled:
-            self._loop.remove_reader(self._read_fd)
+        """Nothing: standard input and output stay open as long as the process runs."""
+
+
+async def _when_ready(
+    descriptor: int, watch: Callable[[int, Callable[[], None]], object], forget: Callable[[int], object]
+) -> None:
+    """Until the descriptor can be used without blocking; at least the others' turn."""
+    ready = asyncio.Event()
+    try:
+        watch(descriptor, ready.set)
+    except PermissionError:  # EPERM, epoll_ctl(2): it never blocks
+        await asyncio.sleep(0)
+        return
+    try:
+        await ready.wait()
+    finally:
+        forget(descriptor)
+
+
+def _sender(descriptor: int) -> Callable[[memoryview], int]:
+    """What writes some octets to a descriptor that polls writable; at most `_SURE`, or it may block."""
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        return lambda octets: os.write(descriptor, octets)
+    sock = socket.socket(fileno=os.dup(descriptor))  # a socket that polls writable may take less than that
+    return lambda octets: sock.send(octets, socket.MSG_DONTWAIT)
