@@ -18,10 +18,10 @@ test: setup  ## all tests, two processes (ARGS="-k name" to choose)
 	@$(PYTEST) -n 2 --dist worksteal $(ARGS)
 
 unit: setup  ## tests that need no token and no gpg-agent
-	@$(PYTEST) tests/unit tests/floors tests/transcripts $(ARGS)
+	@$(PYTEST) $(wildcard tests/unit tests/floors tests/transcripts tests/regress) $(ARGS)
 
 softhsm: setup  ## tests on SoftHSM tokens
-	@$(PYTEST) tests/contract tests/softhsm $(ARGS)
+	@$(PYTEST) $(wildcard tests/contract tests/softhsm tests/worker) $(ARGS)
 
 e2e: setup  ## tests with gpg, gpgsm and ssh through a real gpg-agent
 	@$(PYTEST) tests/e2e $(ARGS)
