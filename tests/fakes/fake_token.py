@@ -104,9 +104,7 @@ def fixture_key(name: str, cka_id_hex: str, *, label: str = "", has_certificate:
     """The key `name` of softhsm-fixtures/keys, with its certificate if wanted."""
     cka_id = bytes.fromhex(cka_id_hex)
     label = label or name.partition("-")[2]
-    return FakeKey(
-        private_key(name), cka_id, label, certificate(name, cka_id, label) if has_certificate else None
-    )
+    return FakeKey(private_key(name), cka_id, label, certificate(name, cka_id, label) if has_certificate else None)
 
 
 def work_token(serial: str = "0001") -> FakeToken:
@@ -139,3 +137,37 @@ def x25519_token(serial: str = "0003") -> FakeToken:
     """A token with an X25519 key, which SoftHSM 2.6.1 cannot derive with."""
     key = FakeKey(private_key("x25519"), b"\x09", "x25519", can_sign=False)
     return FakeToken("montgomery", b"montgomery-pin-161803", serial, [key])
+
+
+_BACKUP = {
+    "backup-p521": ("02", "p521"),
+    "backup-bp256": ("03", "brainpoolP256r1"),
+    "backup-bp384": ("04", "brainpoolP384r1"),
+    "backup-bp512": ("05", "brainpoolP512r1"),
+    "backup-secp256k1": ("06", "secp256k1"),
+    "backup-rsa3072": ("07", "rsa3072"),
+    "backup-rsa1024": ("08", "rsa1024"),
+    "backup-rsa4096": ("09", "rsa4096"),
+    "backup-ed448": ("0A", "ed448"),
+}
+
+
+def backup_token(serial: str = "0004") -> FakeToken:
+    """The twin of token `backup`: the rarer algorithms."""
+    keys = [fixture_key("backup-rsa2048", "01", has_certificate=True)]
+    keys += [fixture_key(name, cka_id, label=label) for name, (cka_id, label) in _BACKUP.items()]
+    for key in keys:
+        key.can_decrypt = key.label != "ed448"
+    return FakeToken("backup", b"backup-pin-161803", serial, keys)
+
+
+def awkward_token(serial: str = "0005") -> FakeToken:
+    """Like token `awkward`: most of it is skipped, the good key is there."""
+    good = fixture_key("awkward-good", "1F", has_certificate=True)
+    skipped = [Skipped('key "dsa"', "CKK_DSA is not supported"), Skipped('key "unknown-curve"', "unknown curve")]
+    return FakeToken("awkward", b"awkward-pin-577215", serial, [good], skipped=skipped)
+
+
+def blank_token() -> FakeToken:
+    """A slot whose token was never initialised, as SoftHSM always shows one."""
+    return FakeToken("", serial="", initialized=False)

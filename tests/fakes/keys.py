@@ -65,9 +65,7 @@ def public_of(key: PrivateKey) -> PublicKey:
         numbers = key.public_key().public_numbers()
         return RsaPublicKey(_unsigned(numbers.n), _unsigned(numbers.e))
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        point = key.public_key().public_bytes(
-            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-        )
+        point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
         return EccPublicKey(_WEIERSTRASS[key.curve.name], point)
     octets = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return EccPublicKey(next(name for kind, name in _OTHERS.items() if isinstance(key, kind)), octets)

@@ -41,9 +41,9 @@ async def test_a_worker_that_ends_or_talks_nonsense_costs_one_request(what: byte
 
 @in_loop
 async def test_a_worker_that_hangs_is_ended_in_time() -> None:
-    async with worker(timeout_s=0.5) as module:
+    async with worker(timeout_s=1) as module:
         before = int(await module.sign(sign(b"pid")))
-        with pytest.raises(ModuleTimeout, match=r"0\.5 s"):
+        with pytest.raises(ModuleTimeout, match="within 1 s"):
             await module.sign(sign(b"hang"))
         await ended(before)
         assert int(await module.sign(sign(b"pid"))) != before

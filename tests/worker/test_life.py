@@ -46,7 +46,7 @@ async def test_a_crash_while_loading_makes_the_module_unavailable() -> None:
 
 @in_loop
 async def test_loading_has_a_deadline() -> None:
-    async with worker("load hang", timeout_s=0.3) as module:
+    async with worker("load hang", load_timeout_s=0.3) as module:
         with pytest.raises(ModuleTimeout):
             await module.tokens()
 
@@ -88,7 +88,7 @@ async def test_a_worker_that_ended_between_requests_is_not_noticed_by_the_next_o
 @in_loop
 async def test_who_leaves_does_not_take_the_others_answer_along() -> None:
     """The module goes on with a request whose caller was cancelled; its late answer belongs to nobody."""
-    async with worker(timeout_s=1) as module:
+    async with worker() as module:
         await module.tokens()
         gone = asyncio.create_task(module.sign(sign(b"say")))
         await asyncio.sleep(0)  # it is sent
@@ -100,7 +100,7 @@ async def test_who_leaves_does_not_take_the_others_answer_along() -> None:
 
 @in_loop
 async def test_a_caller_that_left_still_counts_against_the_deadline() -> None:
-    async with worker(timeout_s=0.3) as module:
+    async with worker(timeout_s=1) as module:
         await module.tokens()
         gone = asyncio.create_task(module.sign(sign(b"hang")))
         await asyncio.sleep(0)

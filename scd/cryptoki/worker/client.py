@@ -41,6 +41,7 @@ from scd.token.secrets import Pin
 A = TypeVar("A", bound=Answer)
 
 TIMEOUT_S = 30.0
+LOAD_TIMEOUT_S = 30.0
 CLOSE_LIMIT_S = 3.0
 _EPOCH_BITS = 20  # of a version; the rest is the module's own
 _EPOCH_MASK = (1 << _EPOCH_BITS) - 1
@@ -78,7 +79,8 @@ class WorkerModule:
     ModuleCrashed or ModuleTimeout, and the next one starts a new child, or fails with ModuleUnavailable while it is
     too early for that.
 
-    `started` is a child that runs already; `start` makes new ones. `timeout_s` bounds each request, and loading.
+    `started` is a child that runs already; `start` makes new ones. `timeout_s` bounds each request, `load_timeout_s`
+    loading.
     A caller that is cancelled leaves its request behind: the module finishes it, and the next one waits for that.
     """
 
@@ -87,6 +89,7 @@ class WorkerModule:
         config: ModuleConfig,
         *,
         timeout_s: float = TIMEOUT_S,
+        load_timeout_s: float = LOAD_TIMEOUT_S,
         started: WorkerProcess | None = None,
         on_log: OnLog | None = None,
         log_level: int = logging.INFO,
@@ -96,6 +99,7 @@ class WorkerModule:
         self.config = config
         self.epoch = 0  # one more with each child: its logins and versions are not those of the last one
         self._timeout_s = timeout_s
+        self._load_timeout_s = load_timeout_s
         self._started = started
         self._on_log = on_log or partial(_to_logging, config.name)
         self._start = start or partial(spawn, log_level=log_level)
@@ -257,7 +261,7 @@ class WorkerModule:
         self.epoch += 1
         self._previous = self._child
         self._child = Child(process, name, self._on_log, self._ended)
-        self._loading = self._child.expect(self._timeout_s)
+        self._loading = self._child.expect(self._load_timeout_s)
         self._loading.add_done_callback(self._loaded)
         _log.debug("module=%s op=start pid=%d epoch=%d", name, process.pid, self.epoch)
 

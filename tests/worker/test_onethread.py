@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from scd.cryptoki.moduleconfig import ModuleConfig
+from scd.cryptoki.onethread import OnOneThread
+from scd.token.errors import ModuleUnavailable
+from scd.token.model import TokenId, TokenInfo, TokenObjects
+from scd.token.port import DecryptRequest, SignRequest
+from scd.token.secrets import Pin
+from tests.worker.loop import in_loop
+from tests.worker.workers import TOKEN, config, sign
+
+
+class Threads:
+    """A module that notes where it is called, and whether it is called twice at a time."""
+
+    def __init__(self, _config: ModuleConfig) -> None:
+        self.seen = [threading.get_ident()]
+        self.inside = threading.Lock()
+
+    def note(self) -> None:
+        assert self.inside.acquire(blocking=False)
+        self.seen.append(threading.get_ident())
+        self.inside.release()
+
+    def tokens(self) -> tuple[TokenInfo, ...]:
+        self.note()
+        return ()
+
+    def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
+        self.note()
+        return None
+
+    def login(self, token: TokenId, pin: Pin | None) -> None:
+        self.note()
+
+    def logout(self, token: TokenId) -> None:
+        self.note()
+
+    def sign(self, request: SignRequest) -> bytes:
+        self.note()
+        return request.data
+
+    def decrypt(self, request: DecryptRequest) -> bytes:
+        self.note()
+        return request.data
+
+    def close(self) -> None:
+        self.note()
+
+
+@in_loop
+async def test_every_call_is_made_on_the_thread_that_loaded_the_module() -> None:
+    made: list[Threads] = []
+
+    def factory(of: ModuleConfig) -> Threads:
+        made.append(Threads(of))
+        return made[0]
+
+    module = await OnOneThread.load(factory, config())
+    await asyncio.gather(
+        module.tokens(), module.objects(TOKEN), module.login(TOKEN, None), module.logout(TOKEN),
+        module.sign(sign(b"a")), module.decrypt(DecryptRequest(sign(b"a").key, b"b")),
+    )  # fmt: skip
+    await module.close()
+    assert len(made[0].seen) == 8
+    assert len(set(made[0].seen)) == 1
+    assert made[0].seen[0] != threading.get_ident()
+
+
+@in_loop
+async def test_a_module_that_cannot_be_loaded_leaves_no_thread() -> None:
+    def factory(of: ModuleConfig) -> Threads:
+        raise ModuleUnavailable("no library")
+
+    before = threading.active_count()
+    with pytest.raises(ModuleUnavailable):
+        await OnOneThread.load(factory, config())
+    for thread in threading.enumerate():
+        if thread.name.startswith("module-odd"):
+            thread.join(10)
+    assert threading.active_count() == before
