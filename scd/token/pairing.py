@@ -6,6 +6,7 @@ so an object that fits nowhere is left out with its reason, and never stops the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -59,116 +60,129 @@ def pair(
 
     `presume`: the token hides private keys until login, so a public key, or an end-entity certificate, stands for one.
     """
-    work = _Work(public, certificates)
-    for one in private:
+    work = _Work(private, public, certificates)
+    for one in sorted(private, key=lambda one: one.public is None):  # those that show whose half they are come first
         work.add_private(one)
     if presume:
         work.presume_hidden()
-    work.leave_the_rest(presume)
+    work.leave_the_rest()
     return work.result
 
 
 class _Work:
-    """Look-up tables over one token's objects, so that pairing stays linear in their number."""
+    """Look-up tables over one token's objects, so that pairing stays linear in their number.
 
-    def __init__(self, public: Sequence[PublicObject], certificates: Sequence[Certificate]) -> None:
+    All go by keygrip: one RSA key may appear with its exponent and, where the token keeps silent about it, with a
+    guessed one.
+    """
+
+    def __init__(
+        self, private: Sequence[PrivateObject], public: Sequence[PublicObject], certificates: Sequence[Certificate]
+    ) -> None:
         self.result = Pairing()
         self.public = public
         self.certificates = certificates
-        self.public_by_key: dict[PublicKey, PublicObject] = {}
-        self.certificates_by_key: dict[PublicKey, list[Certificate]] = {}
-        self.objects_by_id: dict[bytes, list[PublicKey]] = {}
-        self.certified_by_id: dict[bytes, list[PublicKey]] = {}
+        self.public_by_grip: dict[bytes, PublicObject] = {}
+        self.certificates_by_grip: dict[bytes, list[Certificate]] = {}
+        self.objects_by_id: dict[bytes, dict[bytes, PublicKey]] = {}
+        self.certified_by_id: dict[bytes, dict[bytes, PublicKey]] = {}
+        self.known: set[bytes] = set()
         self.paired: set[int] = set()
+        self.silent = Counter((one.cka_id, one.family) for one in private if one.public is None)
         for entry in public:
-            self.public_by_key.setdefault(entry.public, entry)
-            _propose(self.objects_by_id, entry.cka_id, entry.public)
+            self.public_by_grip.setdefault(entry.public.keygrip, entry)
+            self.objects_by_id.setdefault(entry.cka_id, {})[entry.public.keygrip] = entry.public
         for found in certificates:
             if found.public is not None:
-                self.certificates_by_key.setdefault(found.public, []).append(found)
-                _propose(self.certified_by_id, found.cka_id, found.public)
+                self.certificates_by_grip.setdefault(found.public.keygrip, []).append(found)
+                self.certified_by_id.setdefault(found.cka_id, {})[found.public.keygrip] = found.public
 
     def add_private(self, one: PrivateObject) -> None:
-        key = one.public
+        key = one.public or self._proposed(one)
         if key is None:
-            proposals = self._proposals(one)
-            if len(proposals) != 1:
-                self._skip_private(one, len(proposals))
-                return
-            key = proposals[0]
+            return
         grip = key.keygrip
-        if grip in self.result.handles:
-            self._skip(f"private key {named(one.cka_id, one.label)}", "the same key was found before")
+        if grip in self.known:
+            self._skip_private(one, "the same key was found before")
             return
         self.result.handles[grip] = one.handle
         self._add(key, one.cka_id, one.label, one.can_sign, one.can_decrypt, one.always_authenticate, seen=True)
 
+    def _proposed(self, one: PrivateObject) -> PublicKey | None:
+        """The public key for a private one that does not show its own, when its CKA_ID leaves no doubt.
+
+        Two such private keys under one CKA_ID cannot be told apart, and the wrong one must never be used.
+        """
+        proposals = self._proposals(one)
+        rivals = self.silent[one.cka_id, one.family]
+        if not proposals:
+            self._skip_private(
+                one, f"no {one.family} public key or certificate has its CKA_ID, and the key itself does not show one"
+            )
+        elif len(proposals) > 1:
+            self._skip_private(one, f"{len(proposals)} different {one.family} public keys share its CKA_ID")
+        elif rivals > 1:
+            self._skip_private(one, f"{rivals} {one.family} private keys share its CKA_ID and show no public key")
+        else:
+            return proposals[0]
+        return None
+
     def _proposals(self, one: PrivateObject) -> list[PublicKey]:
         """What its CKA_ID proposes: a public key object; else a certificate, which may be a stranger's."""
         for table in (self.objects_by_id, self.certified_by_id):
-            fitting = [key for key in table.get(one.cka_id, ()) if family(key) == one.family]
+            under_id = table.get(one.cka_id, {}) if one.cka_id else {}
+            fitting = [key for key in under_id.values() if family(key) == one.family]
             if fitting:
                 return fitting
         return []
 
-    def _skip_private(self, one: PrivateObject, proposals: int) -> None:
-        reason = (
-            f"{proposals} different {one.family} public keys share its CKA_ID"
-            if proposals
-            else f"no {one.family} public key or certificate has its CKA_ID, and the key itself does not show one"
-        )
-        self._skip(f"private key {named(one.cka_id, one.label)}", reason)
-
     def presume_hidden(self) -> None:
-        for key, entry in self.public_by_key.items():
-            if key.keygrip not in self.result.handles:
-                self._add(key, entry.cka_id, entry.label, entry.can_sign, entry.can_decrypt, False, seen=False)
-        known = {pair.public for pair in self.result.keys}
-        taken = {pair.cka_id for pair in self.result.keys}  # by a key that this certificate is not for
+        for grip, entry in self.public_by_grip.items():
+            if grip not in self.known:
+                self._add(entry.public, entry.cka_id, entry.label, entry.can_sign, entry.can_decrypt, False, seen=False)
+        taken = {pair.cka_id for pair in self.result.keys} | {b""}  # by a key that the certificate is not for
         for one in self.certificates:
-            if one.public is None or one.public in known or one.is_ca or one.cka_id in taken | {b""}:
+            if one.public is None or one.is_ca or one.cka_id in taken or one.public.keygrip in self.known:
                 continue
-            known.add(one.public)
             self._add(one.public, one.cka_id, one.label, None, None, False, seen=False)
 
     def _add(
         self, key: PublicKey, cka_id: bytes, label: str, can_sign: bool | None, can_decrypt: bool | None,
         always: bool, *, seen: bool,
     ) -> None:  # fmt: skip
-        certificate = self._certificate_for(key, cka_id)
-        twin = self.public_by_key.get(key)
+        grip = key.keygrip
+        certificate = self._certificate_for(grip, cka_id)
+        twin = self.public_by_grip.get(grip)
         if twin is not None:
+            key = twin.public
             can_sign = twin.can_sign if can_sign is None else can_sign
             can_decrypt = twin.can_decrypt if can_decrypt is None else can_decrypt
             label = label or twin.label
-        if certificate is not None:
+        if certificate is not None and certificate.public is not None:
+            key = certificate.public
             self.paired.add(id(certificate))
             label = label or certificate.label
+        self.known.add(grip)
         self.result.keys.append(
             KeyPair(cka_id, label, key, can_sign, can_decrypt, always, private_seen=seen, certificate=certificate)
         )
 
-    def _certificate_for(self, key: PublicKey, cka_id: bytes) -> Certificate | None:
+    def _certificate_for(self, grip: bytes, cka_id: bytes) -> Certificate | None:
         """Same CKA_ID first, then the newest."""
-        candidates = self.certificates_by_key.get(key, [])
+        candidates = self.certificates_by_grip.get(grip, [])
         return max(candidates, key=lambda c: (c.cka_id == cka_id, c.not_before or 0), default=None)
 
-    def leave_the_rest(self, presume: bool) -> None:
-        known = {pair.public for pair in self.result.keys}
+    def leave_the_rest(self) -> None:
         for entry in self.public:
-            if entry.public not in known and not presume:
+            if entry.public.keygrip not in self.known:
                 self._skip(f"public key {named(entry.cka_id, entry.label)}", "the token has no private key for it")
         self.result.certificates += [one for one in self.certificates if id(one) not in self.paired]
 
+    def _skip_private(self, one: PrivateObject, reason: str) -> None:
+        self._skip(f"private key {named(one.cka_id, one.label)}", reason)
+
     def _skip(self, what: str, reason: str) -> None:
         self.result.skipped.append(Skipped(what, reason))
-
-
-def _propose(table: dict[bytes, list[PublicKey]], cka_id: bytes, key: PublicKey) -> None:
-    if cka_id:
-        proposals = table.setdefault(cka_id, [])
-        if key not in proposals:
-            proposals.append(key)
 
 
 def family(key: PublicKey) -> str:
