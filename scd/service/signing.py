@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scd.gcrypt import digestinfo
 from scd.gcrypt.curves import Family
-from scd.gcrypt.pubkey import EccPublicKey, PublicKey, RsaPublicKey
+from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
 from scd.token.errors import InvalidData
 
 _TLS_MD5SHA1 = 36
@@ -20,7 +20,7 @@ def to_be_signed(public: PublicKey, data: bytes, hash_name: str | None, *, authe
         return _for_rsa(data, hash_name)
     if public.curve_info.family is Family.EDWARDS:
         return _for_eddsa(data, authenticate)
-    return _for_ecdsa(public, data)
+    return _for_ecdsa(data)
 
 
 def _for_rsa(data: bytes, hash_name: str | None) -> bytes:
@@ -39,9 +39,14 @@ def _for_rsa(data: bytes, hash_name: str | None) -> bytes:
         raise InvalidData(str(error)) from error
 
 
-def _for_ecdsa(_public: EccPublicKey, data: bytes) -> bytes:
+def _for_ecdsa(data: bytes) -> bytes:
+    """The hash alone. Anything longer would be cut off by the token, and something else be signed."""
     found = digestinfo.recognise(data)
-    return found[1] if found else data
+    if found:
+        return found[1]
+    if len(data) not in digestinfo.HASH_LENGTHS.values():
+        raise InvalidData(f"{len(data)} octets are neither a DigestInfo nor a hash")
+    return data
 
 
 def _for_eddsa(data: bytes, authenticate: bool) -> bytes:

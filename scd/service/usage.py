@@ -14,14 +14,10 @@ def usage_letters(key: KeyPair) -> str:
     """A subset of `scae` in this order, or `-`.
 
     The algorithm's limits come first, then the token's attributes, and a certificate's key usage narrows what the
-    attributes
-    leave open. A certificate that contradicts the attributes altogether is ignored: the token decides in the end.
+    attributes leave open. A certificate that contradicts the attributes altogether is ignored: the token decides.
     """
     possible = _by_algorithm(key)
-    told = {
-        "s": key.can_sign,
-        "e": key.can_decrypt,
-    }
+    told = {"s": key.can_sign, "e": key.can_decrypt}
     claimed = {letter for letter in possible if told[letter] is not False}
     if not claimed:  # PIV keys may say false to both although they work
         claimed = set(possible)
