@@ -32,8 +32,9 @@ _NAMES = {
     0x120: "RANDOM_SEED_NOT_SUPPORTED", 0x121: "RANDOM_NO_RNG", 0x130: "DOMAIN_PARAMS_INVALID",
     0x140: "CURVE_NOT_SUPPORTED", 0x150: "BUFFER_TOO_SMALL", 0x160: "SAVED_STATE_INVALID",
     0x170: "INFORMATION_SENSITIVE", 0x180: "STATE_UNSAVEABLE", 0x190: "CRYPTOKI_NOT_INITIALIZED",
-    0x191: "CRYPTOKI_ALREADY_INITIALIZED", 0x1A0: "MUTEX_BAD", 0x1A1: "MUTEX_NOT_LOCKED", 0x1B7: "PIN_TOO_WEAK",
-    0x1B8: "PUBLIC_KEY_INVALID", 0x200: "FUNCTION_REJECTED", 0x201: "TOKEN_RESOURCE_EXCEEDED",
+    0x191: "CRYPTOKI_ALREADY_INITIALIZED", 0x1A0: "MUTEX_BAD", 0x1A1: "MUTEX_NOT_LOCKED", 0x1B0: "NEW_PIN_MODE",
+    0x1B1: "NEXT_OTP", 0x1B5: "EXCEEDED_MAX_ITERATIONS", 0x1B6: "FIPS_SELF_TEST_FAILED", 0x1B7: "LIBRARY_LOAD_FAILED",
+    0x1B8: "PIN_TOO_WEAK", 0x1B9: "PUBLIC_KEY_INVALID", 0x200: "FUNCTION_REJECTED", 0x201: "TOKEN_RESOURCE_EXCEEDED",
     0x202: "OPERATION_CANCEL_FAILED", 0x203: "KEY_EXHAUSTED",
 }  # fmt: skip
 
@@ -82,7 +83,11 @@ _BY_NAME = {name: value for value, name in _NAMES.items()}
 OK = 0
 BUFFER_TOO_SMALL = _BY_NAME["BUFFER_TOO_SMALL"]
 SOME_MISSING = frozenset({_BY_NAME["ATTRIBUTE_TYPE_INVALID"], _BY_NAME["ATTRIBUTE_SENSITIVE"]})
+ATTRIBUTE_SENSITIVE = _BY_NAME["ATTRIBUTE_SENSITIVE"]
+ARGUMENTS_BAD = _BY_NAME["ARGUMENTS_BAD"]
 CANT_LOCK = _BY_NAME["CANT_LOCK"]
+FUNCTION_NOT_SUPPORTED = _BY_NAME["FUNCTION_NOT_SUPPORTED"]
+OBJECT_HANDLE_INVALID = _BY_NAME["OBJECT_HANDLE_INVALID"]
 CRYPTOKI_ALREADY_INITIALIZED = _BY_NAME["CRYPTOKI_ALREADY_INITIALIZED"]
 USER_ALREADY_LOGGED_IN = _BY_NAME["USER_ALREADY_LOGGED_IN"]
 USER_NOT_LOGGED_IN = _BY_NAME["USER_NOT_LOGGED_IN"]
@@ -110,10 +115,27 @@ _NEXT_RUNG = frozenset(
         "UNWRAPPING_KEY_TYPE_INCONSISTENT",
         "ACTION_PROHIBITED",
         "ARGUMENTS_BAD",
+        "TEMPLATE_INCOMPLETE",
         "TEMPLATE_INCONSISTENT",
+        "ATTRIBUTE_READ_ONLY",
+        "ATTRIBUTE_SENSITIVE",
         "ATTRIBUTE_VALUE_INVALID",
         "ATTRIBUTE_TYPE_INVALID",
         "DOMAIN_PARAMS_INVALID",
+        "PUBLIC_KEY_INVALID",
+    )
+)
+# How modules answer a ciphertext that does not decrypt; SoftHSM 2.6.1 has CKR_GENERAL_ERROR for it.
+_BAD_CIPHERTEXT = frozenset(
+    _BY_NAME[name]
+    for name in (
+        "GENERAL_ERROR",
+        "DATA_INVALID",
+        "DATA_LEN_RANGE",
+        "ENCRYPTED_DATA_INVALID",
+        "ENCRYPTED_DATA_LEN_RANGE",
+        "WRAPPED_KEY_INVALID",
+        "WRAPPED_KEY_LEN_RANGE",
     )
 )
 
@@ -141,6 +163,11 @@ class CkrError(Exception):
     def is_next_rung(self) -> bool:
         """Another mechanism or function may still work."""
         return self.rv in _NEXT_RUNG
+
+    @property
+    def is_bad_ciphertext(self) -> bool:
+        """The data, and not key, login or session, are what C_Decrypt or C_UnwrapKey complain of."""
+        return self.rv in _BAD_CIPHERTEXT and self.function in ("C_Decrypt", "C_UnwrapKey")
 
 
 def to_token_error(error: CkrError, about: str) -> TokenError:

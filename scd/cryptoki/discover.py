@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pkcs11 import Attribute, KeyType, ObjectClass
 
+from scd.cryptoki.ckr import OBJECT_HANDLE_INVALID, CkrError
 from scd.cryptoki.native import Native, from_ulong, ulong
 from scd.cryptoki.session import TokenSession
 from scd.gcrypt.curves import curve_by_ec_params, ec_point
@@ -22,7 +23,7 @@ _EC_KINDS = frozenset({int(KeyType.EC), int(KeyType.EC_EDWARDS), EC_MONTGOMERY})
 
 _COMMON = (Attribute.ID, Attribute.LABEL, Attribute.KEY_TYPE)
 _PRIVATE = (
-    *_COMMON, Attribute.SIGN, Attribute.SIGN_RECOVER, Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE,
+    *_COMMON, Attribute.SIGN, Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE,
     Attribute.ALWAYS_AUTHENTICATE,
 )  # fmt: skip
 _PUBLIC = (*_COMMON, Attribute.VERIFY, Attribute.ENCRYPT, Attribute.WRAP, Attribute.DERIVE)
@@ -46,6 +47,11 @@ class Listing:
     handles: dict[bytes, int] = field(default_factory=dict)
     read: dict[tuple[int, int], _Read] = field(default_factory=dict)
     presumed: bool = False
+
+    def forget_private(self) -> None:
+        """The login is gone, and the private objects' handles with it: their numbers may come back for other keys."""
+        self.handles = {}
+        self.read = {place: one for place, one in self.read.items() if place[0] != ObjectClass.PRIVATE_KEY}
 
     def key(self, keygrip: bytes) -> KeyPair | None:
         """The key with this keygrip."""
@@ -73,22 +79,29 @@ def refresh(listing: Listing, native: Native, session: TokenSession, *, presume:
         presume=presume,
     )
     odd = [o for o in listing.read.values() if isinstance(o, Skipped)]
-    listing.version += 1
     listing.presumed = presume
     listing.handles = outcome.handles
-    listing.objects = TokenObjects(
+    now = TokenObjects(
         tuple(sorted(outcome.keys, key=lambda key: (key.cka_id, key.keygrip))),  # the module's order may vary
         tuple(sorted(outcome.certificates, key=lambda one: (one.cka_id, one.der))),
-        tuple(odd + outcome.skipped),
+        tuple(sorted(odd + outcome.skipped, key=lambda one: (one.what, one.reason))),
         listing.version,
     )
+    if now != listing.objects:
+        listing.version += 1
+        listing.objects = replace(now, version=listing.version)
 
 
 def _read(native: Native, session: int, kind: int, handle: int) -> _Read:
     types, reader, name = _READERS[ObjectClass(kind)]
-    values = native.attributes(session, handle, types)
-    if kind != ObjectClass.CERTIFICATE:
-        values |= _material(native, session, handle, from_ulong(values.get(Attribute.KEY_TYPE, b"")))
+    try:
+        values = native.attributes(session, handle, types)
+        if kind != ObjectClass.CERTIFICATE:
+            values |= _material(native, session, handle, from_ulong(values.get(Attribute.KEY_TYPE, b"")))
+    except CkrError as error:
+        if error.rv != OBJECT_HANDLE_INVALID:
+            raise
+        return Skipped(name, "it is listed but cannot be read")  # or it went away this very moment
     what = f"{name} {named(values.get(Attribute.ID, b''), text(values.get(Attribute.LABEL, b'')))}"
     try:
         return reader(handle, values)
@@ -100,21 +113,24 @@ def _material(native: Native, session: int, handle: int, key_type: int | None) -
     """What shows the public key; CKA_PUBLIC_KEY_INFO is rare and asked for only where the rest is silent."""
     types = _RSA_MATERIAL if key_type == KeyType.RSA else _EC_MATERIAL if key_type in _EC_KINDS else ()
     values = native.attributes(session, handle, types) if types else {}
-    if types and len(values) < len(types):
+    if not all(values.get(one) for one in types):
         values |= native.attributes(session, handle, (PUBLIC_KEY_INFO,))
     return values
 
 
 def _read_private(handle: int, values: dict[int, bytes]) -> PrivateObject:
-    own = own_public(values)
+    try:
+        own = own_public(values)
+    except ValueError:
+        own = None  # its CKA_ID may still lead to a public key that can be read
     return PrivateObject(
         handle,
         values.get(Attribute.ID, b""),
         text(values.get(Attribute.LABEL, b"")),
         family(own) if own else key_family(values),
         own,
-        can_sign=_any(values, Attribute.SIGN, Attribute.SIGN_RECOVER),
-        can_decrypt=_any(values, Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE),
+        can_sign=_any(values, Attribute.SIGN),  # CKA_SIGN_RECOVER is true by default on SoftHSM and tells nothing
+        can_decrypt=_any(values, *_decrypting(values, Attribute.DECRYPT, Attribute.UNWRAP)),
         always_authenticate=bool(_flag(values, Attribute.ALWAYS_AUTHENTICATE)),
     )
 
@@ -129,7 +145,7 @@ def _read_public(_handle: int, values: dict[int, bytes]) -> PublicObject:
         text(values.get(Attribute.LABEL, b"")),
         own,
         can_sign=_any(values, Attribute.VERIFY),
-        can_decrypt=_any(values, Attribute.ENCRYPT, Attribute.WRAP, Attribute.DERIVE),
+        can_decrypt=_any(values, *_decrypting(values, Attribute.ENCRYPT, Attribute.WRAP)),
     )
 
 
@@ -199,6 +215,11 @@ def _kind_name(kind: int | None) -> str:
 def _flag(values: dict[int, bytes], attribute: int) -> bool | None:
     value = values.get(attribute)
     return None if not value else value != b"\0"
+
+
+def _decrypting(values: dict[int, bytes], *rsa: int) -> tuple[int, ...]:
+    """Which attributes speak of decryption: ECDH is derivation, and what an EC key says of the others is a default."""
+    return rsa if from_ulong(values.get(Attribute.KEY_TYPE, b"")) == KeyType.RSA else (Attribute.DERIVE,)
 
 
 def _any(values: dict[int, bytes], *attributes: int) -> bool | None:

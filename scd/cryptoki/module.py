@@ -26,7 +26,9 @@ from scd.token.errors import (
     ModuleUnavailable,
     PinRequired,
     SessionLost,
+    TokenError,
     TokenNotPresent,
+    TokenRemoved,
     WrongKeyUsage,
 )
 from scd.token.model import KeyPair, PinTries, TokenId, TokenInfo, TokenObjects
@@ -34,6 +36,7 @@ from scd.token.port import DecryptRequest, KeyAddress, SignRequest
 from scd.token.secrets import Pin
 
 T = TypeVar("T")
+_GONE = (SessionLost, TokenRemoved, TokenNotPresent)
 
 
 class _Library(_pkcs11.lib):
@@ -76,10 +79,11 @@ class InProcessModule:
 
     def tokens(self) -> tuple[TokenInfo, ...]:
         """Every token of the module, in slot order; a slot that fails is left out."""
-        present = tuple(info for slot in self._slots() if (info := self._info(slot)) is not None)
-        for gone in self._tokens.keys() - {info.id for info in present}:
-            self._tokens.pop(gone).session.recycle()
-        return present
+        present = {slot: info for slot in self._slots() if (info := self._info(slot)) is not None}
+        for token, held in list(self._tokens.items()):
+            if held.slot not in present or present[held.slot].id != token:
+                self._drop(token)
+        return tuple(present.values())
 
     def _slots(self) -> list[int]:
         try:
@@ -105,7 +109,7 @@ class InProcessModule:
             pin_tries=next((tries for flag, tries in _TRIES if flag in flags), PinTries.FULL),
             pin_min=raw.pin_min,
             pin_max=raw.pin_max,
-            logged_in=held is not None and held.session.logged_in,
+            logged_in=held is not None and held.slot == slot and held.session.logged_in,
         )
 
     def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
@@ -126,14 +130,19 @@ class InProcessModule:
 
     def login(self, token: TokenId, pin: Pin | None) -> None:
         """See the port; on a token that is logged in nothing is sent."""
-        session = self._held(token).session
-        if not session.logged_in:
-            session.login(pin)
+
+        def log_in() -> None:
+            session = self._held(token).session
+            if not session.logged_in:
+                session.login(pin)
+
+        self._twice(token, log_in, again=(SessionLost,))  # after anything else the PIN may have been counted
 
     def logout(self, token: TokenId) -> None:
         """See the port."""
         if token in self._tokens:
             self._tokens[token].session.logout()
+            self._tokens[token].listing.forget_private()
 
     def sign(self, request: SignRequest) -> bytes:
         """See the port."""
@@ -163,7 +172,8 @@ class InProcessModule:
                 raise WrongKeyUsage(f"{operation.about}: an {curve.name} key cannot decrypt")
             return ec.derive(operation, curve, request.data)
 
-        return self._use_key(request.key, request.pin, work)
+        agrees = not isinstance(public, RsaPublicKey)
+        return self._use_key(request.key, request.pin, work, context_only_when_asked=agrees)
 
     def close(self) -> None:
         """C_Finalize, unless the module is known to hang or crash there."""
@@ -171,11 +181,21 @@ class InProcessModule:
             with contextlib.suppress(CkrError):  # the process ends anyway
                 self._native.finalize()
 
-    def _use_key(self, address: KeyAddress, pin: Pin | None, work: Callable[[Operation], bytes]) -> bytes:
+    def _use_key(
+        self, address: KeyAddress, pin: Pin | None, work: Callable[[Operation], bytes],
+        *, context_only_when_asked: bool = False,
+    ) -> bytes:  # fmt: skip
+        """`work` with the key. A missing PIN is noticed before anything begins, but for operations without an Init:
+
+        there is no place for a context-specific login in them, and most tokens do without it.
+        """
+
         def attempt() -> bytes:
             held = self._held(address.token)
             key, handle = self._find_key(held, address)
-            between = self._context_login(held, key, pin)
+            between = self._context_login(held, key, pin) if key.always_authenticate else None
+            if between is not None and not context_only_when_asked:
+                self._demand_pin(held, key, pin)
             operation = Operation(
                 self._native, held.session.handle, handle, held.mechanisms, self._config.private_mask, between,
                 about=f'{held.session.about}, key "{key.label}"', chosen=held.chosen.setdefault(key.keygrip, {}),
@@ -202,28 +222,44 @@ class InProcessModule:
         info = self._info(held.slot)
         return info is not None and info.login_required
 
-    def _context_login(self, held: _Token, key: KeyPair, pin: Pin | None) -> Callable[[], None] | None:
-        if not key.always_authenticate:
-            return None
+    def _context_login(self, held: _Token, key: KeyPair, pin: Pin | None) -> Callable[[], None]:
+        def log_in() -> None:
+            if not held.session.logged_in and self._login_helps(held):
+                raise PinRequired(f"{held.session.about}: login needed")
+            self._demand_pin(held, key, pin)
+            held.session.context_login(pin)
+
+        return log_in
+
+    def _demand_pin(self, held: _Token, key: KeyPair, pin: Pin | None) -> None:
         info = self._info(held.slot)
         if pin is None and not (info is not None and info.pinpad):
             raise PinRequired(f'{held.session.about}: key "{key.label}" wants the PIN for each use', context=True)
-        return lambda: held.session.context_login(pin)
 
-    def _twice(self, token: TokenId, work: Callable[[], T]) -> T:
-        """`work`, once more with a new session when the first one turns out to be lost."""
+    def _twice(self, token: TokenId, work: Callable[[], T], again: tuple[type[TokenError], ...] = _GONE) -> T:
+        """`work`, once more with a new session when the first one turns out to be lost.
+
+        A token that was pulled and put back is another session, too; one that stays away is not present.
+        """
         about = f'token "{token.label}"'
         for last in (False, True):
             try:
                 return work()
             except CkrError as error:
                 translated = token_error(error, about)
-                if not isinstance(translated, SessionLost) or last:
+                self._take_note(token, translated)
+                if last or not isinstance(translated, again):
                     raise translated from error
-                self._drop(token)
-            except PKCS11Error as error:
-                raise token_error(error, about) from error
         raise AssertionError("unreachable")
+
+    def _take_note(self, token: TokenId, error: TokenError) -> None:
+        """What the error says of session and login."""
+        held = self._tokens.get(token)
+        if isinstance(error, _GONE):
+            self._drop(token)
+        elif isinstance(error, PinRequired) and held is not None:
+            held.session.logged_in = False  # another program, or the token itself, has ended it
+            held.listing.forget_private()
 
     def _drop(self, token: TokenId) -> None:
         held = self._tokens.pop(token, None)

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_ubyte, c_ulong, c_void_p, cast
 
 from scd.cryptoki.ckr import (
+    ARGUMENTS_BAD,
     BUFFER_TOO_SMALL,
     CANT_LOCK,
     CRYPTOKI_ALREADY_INITIALIZED,
+    FUNCTION_NOT_SUPPORTED,
     OK,
     SOME_MISSING,
     CkrError,
@@ -26,6 +28,7 @@ OS_LOCKING_OK = 2
 FIRST_BUFFER = 2048
 """Octets offered for one attribute at the first call; longer values cost a second one."""
 LARGEST_BUFFER = 1 << 20
+CKA_VALUE = 0x11
 
 _FIND_BATCH = 256
 
@@ -126,26 +129,29 @@ class Native:
         functions = listing.contents.functions
         self._offers: dict[tuple[tuple[int, ...], int], tuple[ctypes.Array[Attribute], list[ctypes.Array[c_char]]]] = {}
         self._calls = {name: cast(functions[place], _FUNCTION) for name, place in _PLACES.items()}
+        self._ours = False
 
     def call(self, name: str, *arguments: object) -> None:
-        """Call `name`; everything but CKR_OK raises `CkrError`."""
-        rv = self._calls[name](*arguments)
+        """Call `name`; everything but CKR_OK raises `CkrError`, and so does a function the module left out."""
+        function = self._calls[name]
+        rv = function(*arguments) if function else FUNCTION_NOT_SUPPORTED
         if rv != OK:
             raise CkrError(name, rv)
 
     def initialize(self, init_args: str | None, *, locking: bool = True) -> None:
         """C_Initialize with arguments. Gap: the binding always passes NULL, so no init text and no locking flag.
 
-        A module initialised before (a second path to the same file) counts as success. A module that cannot lock is
-        asked again without: scd keeps to one thread anyway.
+        A module initialised before (a second path to the same file) counts as success, and is not ours to finalize. A
+        module that cannot lock, or takes no arguments, is asked again without: scd keeps to one thread anyway.
         """
         flags = OS_LOCKING_OK if locking else 0
         arguments = InitializeArgs(flags=flags, reserved=init_args.encode() if init_args else None)
         pointer = byref(arguments) if locking or init_args else None
         try:
             self.call("C_Initialize", pointer)
+            self._ours = True
         except CkrError as error:
-            if error.rv == CANT_LOCK and locking:
+            if error.rv in (CANT_LOCK, ARGUMENTS_BAD) and locking:
                 return self.initialize(init_args, locking=False)
             if error.rv != CRYPTOKI_ALREADY_INITIALIZED:
                 raise
@@ -153,7 +159,8 @@ class Native:
 
     def finalize(self) -> None:
         """C_Finalize. Gap: what was initialised here the binding does not finalize."""
-        self.call("C_Finalize", None)
+        if self._ours:
+            self.call("C_Finalize", None)
 
     def slots(self) -> list[int]:
         """Slot ids with a token. Gap: the binding walks its whole buffer when a slot vanishes between two calls."""
@@ -235,8 +242,14 @@ class Native:
             if refused.rv not in SOME_MISSING or UNAVAILABLE not in lengths:
                 raise refused
         found = {t: b.raw[:n] for t, b, n in zip(types, buffers, lengths, strict=True) if n <= size}
-        # A length still as offered, in a refused call, was not looked at.
-        untouched = tuple(t for t, n in zip(types, lengths, strict=True) if refused is not None and n == size)
+        if refused is None:
+            return found, ()
+        if not found:
+            return {}, types
+        # A length still as offered, in a refused call, was not looked at; too long a value looks like an absent one.
+        untouched = tuple(
+            t for t, n in zip(types, lengths, strict=True) if n == size or (n == UNAVAILABLE and t == CKA_VALUE)
+        )
         return {t: value for t, value in found.items() if t not in untouched}, untouched
 
     def _offer(self, types: tuple[int, ...], size: int) -> tuple[ctypes.Array[Attribute], list[ctypes.Array[c_char]]]:
@@ -261,18 +274,28 @@ class Native:
         Gap: the binding has no `sign` or `decrypt` for keys without CKA_SIGN or CKA_DECRYPT, and no SignRecover.
         """
         self.call(f"C_{kind}Init", c_ulong(session), byref(mechanism), c_ulong(key))
-        output = ctypes.create_string_buffer(room)
-        length = c_ulong(room)
-        finish = (f"C_{kind}", c_ulong(session), data, c_ulong(len(data)), output, byref(length))
         if between is not None:
             try:
                 between()
             except Exception:
                 # Without the login this fails, and that ends the operation, which else would block the session.
                 with contextlib.suppress(CkrError):
-                    self.call(*finish)
+                    self._finish(kind, session, data, room)
                 raise
-        self.call(*finish)
+        return self._finish(kind, session, data, room)
+
+    def _finish(self, kind: str, session: int, data: bytes, room: int) -> bytes:
+        """C_<kind>, once more with more room where the module asks for it: the operation goes on until then."""
+        for last in (False, True):
+            output, length = ctypes.create_string_buffer(room), c_ulong(room)
+            try:
+                self.call(f"C_{kind}", c_ulong(session), data, c_ulong(len(data)), output, byref(length))
+            except CkrError as error:
+                if error.rv != BUFFER_TOO_SMALL or last or length.value > LARGEST_BUFFER:
+                    raise
+                room = max(length.value, 2 * room)
+            else:
+                break
         return output.raw[: length.value]
 
     def derive(self, session: int, key: int, mechanism: Mechanism, template: Mapping[int, bytes]) -> int:

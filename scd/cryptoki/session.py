@@ -47,16 +47,22 @@ class TokenSession:
         return handle
 
     def login(self, pin: Pin | None) -> None:
-        """C_Login as USER; None asks at the pin pad. Somebody else's login in this process is as good."""
+        """C_Login as USER; None asks at the pin pad. Somebody else's login in this process is as good.
+
+        Raises CkrError.
+        """
         try:
             self._login(UserType.USER, pin)
         except CkrError as error:
             if error.rv != USER_ALREADY_LOGGED_IN:
-                raise to_token_error(error, self.about) from error
+                raise
         self.logged_in = True
 
     def context_login(self, pin: Pin | None) -> None:
-        """C_Login for one operation on an always-authenticate key; between Init and the operation only."""
+        """C_Login for one operation on an always-authenticate key; between Init and the operation only.
+
+        Raises TokenError: whatever is wrong here, another mechanism will not make it right.
+        """
         try:
             self._login(CONTEXT_SPECIFIC, pin)
         except CkrError as error:

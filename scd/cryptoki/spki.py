@@ -23,12 +23,19 @@ _KEY_USAGE = b"\x06\x03\x55\x1d\x0f"
 _BASIC_CONSTRAINTS = b"\x06\x03\x55\x1d\x13"
 
 
+# What asn1crypto 1.5.1 raises for input that is no DER, or DER of another shape.
+_BROKEN = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
+
+
 def public_key(spki_der: bytes) -> PublicKey | None:
     """The key in a SubjectPublicKeyInfo (CKA_PUBLIC_KEY_INFO); None for kinds scd does not serve.
 
     Raises ValueError for broken DER.
     """
-    return _from_spki(keys.PublicKeyInfo.load(spki_der))
+    try:
+        return _from_spki(keys.PublicKeyInfo.load(spki_der, strict=True))
+    except _BROKEN as error:
+        raise ValueError(f"not a SubjectPublicKeyInfo: {error}") from error
 
 
 def _from_spki(info: Any) -> PublicKey | None:
@@ -59,21 +66,21 @@ def certificate(der: bytes, cka_id: bytes, label: str) -> Certificate:
         return Certificate(
             der, cka_id, label, _lenient_key(body["subject_public_key_info"]), subject, since, usage, is_ca
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except _BROKEN as error:
         raise ValueError(f"not a certificate: {error}") from error
 
 
 def _lenient_key(info: Any) -> PublicKey | None:
     try:
         return _from_spki(info)
-    except (ValueError, TypeError, KeyError):
+    except _BROKEN:
         return None
 
 
 def _epoch(time: Any) -> int | None:
     try:
         return int(time.chosen.native.timestamp())
-    except (ValueError, OverflowError, AttributeError):
+    except _BROKEN:
         return None
 
 
@@ -103,5 +110,8 @@ def name_text(name: Any) -> str:
 
 
 def _escape(value: str) -> str:
-    escaped = "".join("\\" + c if c in ',+"\\<>;' else c for c in value)
-    return "\\" + escaped if escaped.startswith("#") else escaped
+    """RFC 4514 §2.4; control characters, too, so that a name stays on its line."""
+    escaped = "".join(f"\\{ord(c):02X}" if c < " " else "\\" + c if c in ',+"\\<>;' else c for c in value)
+    if len(escaped) > 1 and escaped.endswith(" "):
+        escaped = escaped[:-1] + "\\ "
+    return "\\" + escaped if escaped.startswith(("#", " ")) else escaped

@@ -72,9 +72,9 @@ class Certificate:
 class KeyPair:
     """A private key, or what must be one although it hides until login, and its public half.
 
-    `can_sign` and `can_decrypt` repeat the token's attributes (CKA_SIGN or CKA_VERIFY; CKA_DECRYPT, CKA_UNWRAP,
-    CKA_DERIVE or the public twins); None where the token does not say. `private_seen` is false as long as only the
-    public key or the certificate could be read.
+    `can_sign` and `can_decrypt` repeat the token's attributes (CKA_SIGN; CKA_DECRYPT or CKA_UNWRAP, and for ECDH
+    CKA_DERIVE; or those of the public twin); None where the token does not say. `private_seen` is false as long as
+    only the public key or the certificate could be read.
     """
 
     cka_id: bytes

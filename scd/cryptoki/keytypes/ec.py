@@ -6,10 +6,12 @@ import ctypes
 
 from pkcs11 import KDF, Mechanism
 
+from scd.cryptoki.ckr import USER_NOT_LOGGED_IN, CkrError
 from scd.cryptoki.keytypes.operation import Operation, Rung, secret_template
 from scd.cryptoki.native import Ecdh1Params
 from scd.gcrypt import der
 from scd.gcrypt.curves import Curve, Family
+from scd.gcrypt.points import plain_point
 from scd.token.errors import InvalidData, TokenFailure
 
 
@@ -26,41 +28,49 @@ def raw_signature(signature: bytes, half: int) -> bytes:
     if len(signature) == 2 * half:
         return signature
     try:
-        r, s = (one.content.lstrip(b"\0") for one in der.children(der.read_only(signature, der.SEQUENCE)))
-    except ValueError:
+        r, s = der.children(der.read_only(signature, der.SEQUENCE))
+        return b"".join(der.decode_integer(one.content).to_bytes(half, "big") for one in (r, s))
+    except (ValueError, OverflowError):
         raise TokenFailure(f"the token's ECDSA signature has {len(signature)} octets instead of {2 * half}") from None
-    return r.rjust(half, b"\0") + s.rjust(half, b"\0")
 
 
 def derive(operation: Operation, curve: Curve, point: bytes) -> bytes:
-    """The shared X (or u), padded to the field's length. The peer's point is given bare, then as OCTET STRING."""
-    if len(point) != curve.q_bytes:
-        raise InvalidData(
-            f"{operation.about}: the peer's point has {len(point)} octets, {curve.name} needs {curve.q_bytes}"
-        )
-    wrapped = der.encode_octet_string(point)
+    """The shared X (or u), padded to the field's length. The peer's point is given bare, then as OCTET STRING.
+
+    A point that is not on the curve never reaches the token: not every one looks, and such points tell the key.
+    """
+    try:
+        point = plain_point(curve, point)
+    except ValueError as error:
+        raise InvalidData(f"{operation.about}: the peer's point: {error}") from error
     rungs = [
         Rung(
-            f"CKM_{mechanism.name}",
+            f"CKM_{mechanism.name} {form}, {extent}",
             lambda m=mechanism, p=data, n=length: _derive(operation, m, p, n),  # type: ignore[misc]  # lambda defaults
         )
         for mechanism in (Mechanism.ECDH1_DERIVE, Mechanism.ECDH1_COFACTOR_DERIVE)
         if operation.offers(mechanism)
-        for data in (point, wrapped)
-        for length in (curve.field_bytes, None)
+        for form, data in (("bare point", point), ("OCTET STRING", der.encode_octet_string(point)))
+        for extent, length in (("length given", curve.field_bytes), ("without length", None))
     ]
     shared = operation.first_that_works("derive", rungs)
     if curve.family is Family.WEIERSTRASS:
-        return shared.rjust(curve.field_bytes, b"\0")
+        shared = shared.rjust(curve.field_bytes, b"\0")
+    if len(shared) != curve.field_bytes:
+        raise TokenFailure(f"{operation.about}: a shared secret of {len(shared)} octets on {curve.name}")
     return shared
 
 
 def _derive(operation: Operation, mechanism: int, point: bytes, length: int | None) -> bytes:
+    """C_DeriveKey has no Init, so an always-authenticate key is tried as it is before its PIN is used."""
     buffer = ctypes.create_string_buffer(point, len(point))
     parameter = Ecdh1Params(KDF.NULL, 0, None, len(point), ctypes.cast(buffer, ctypes.c_void_p))
-    if operation.between is not None:
+    call = (operation.session, operation.key, operation.mechanism(mechanism, parameter), secret_template(length))
+    try:
+        handle = operation.native.derive(*call)
+    except CkrError as error:
+        if error.rv != USER_NOT_LOGGED_IN or operation.between is None:
+            raise
         operation.between()
-    handle = operation.native.derive(
-        operation.session, operation.key, operation.mechanism(mechanism, parameter), secret_template(length)
-    )
+        handle = operation.native.derive(*call)
     return operation.secret_value(handle)

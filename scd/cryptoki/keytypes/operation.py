@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pkcs11 import Attribute, KeyType, ObjectClass
 
-from scd.cryptoki.ckr import CkrError, to_token_error
+from scd.cryptoki.ckr import ATTRIBUTE_SENSITIVE, CkrError, to_token_error
 from scd.cryptoki.native import Mechanism, Native, ulong
 from scd.token.errors import TokenError, UnsupportedAlgorithm, WrongKeyUsage
 
@@ -62,11 +63,18 @@ class Operation:
         return not self.mechanisms or mechanism in self.mechanisms
 
     def secret_value(self, handle: int) -> bytes:
-        """CKA_VALUE of a secret session object, which is destroyed afterwards."""
+        """CKA_VALUE of a secret session object, which is destroyed afterwards.
+
+        Raises CkrError CKR_ATTRIBUTE_SENSITIVE when the token made the object but does not show it.
+        """
         try:
-            return self.native.attributes(self.session, handle, (Attribute.VALUE,)).get(Attribute.VALUE, b"")
+            value = self.native.attributes(self.session, handle, (Attribute.VALUE,)).get(Attribute.VALUE)
         finally:
-            self.native.destroy(self.session, handle)
+            with contextlib.suppress(CkrError):  # a session object; it ends with the session at the latest
+                self.native.destroy(self.session, handle)
+        if not value:
+            raise CkrError("C_GetAttributeValue", ATTRIBUTE_SENSITIVE)
+        return value
 
     def first_that_works(self, purpose: str, rungs: Sequence[Rung]) -> bytes:
         """Climb the rungs in order, the one that worked last time first.
@@ -91,7 +99,8 @@ class Operation:
     def _refused(self, purpose: str, rungs: Sequence[Rung], refusals: Sequence[CkrError]) -> TokenError:
         """The most telling refusal decides: that the key may not, rather than that the module cannot."""
         tried = ", ".join(rung.name for rung in rungs) or "nothing it offers"
-        text = f"{self.about}: cannot {purpose} with {tried} ({'; '.join(dict.fromkeys(map(str, refusals)))})"
+        answers = f" ({'; '.join(dict.fromkeys(map(str, refusals)))})" if refusals else ""
+        text = f"{self.about}: cannot {purpose} with {tried}{answers}"
         if any(isinstance(to_token_error(refusal, ""), WrongKeyUsage) for refusal in refusals):
             return WrongKeyUsage(text)
         return UnsupportedAlgorithm(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pkcs11 import Mechanism
 
+from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.keytypes.operation import Operation, Rung, secret_template
 from scd.gcrypt.pkcs1 import pad_signature, unpad_decrypted
 from scd.gcrypt.pubkey import RsaPublicKey
@@ -11,6 +12,7 @@ from scd.token.errors import InvalidData, UnsupportedAlgorithm
 
 # `private-mask` of gnupg-pkcs11-scd 0.10 (pkcs11-helper's PKCS11H_PRIVATEMODE_MASK_*).
 SIGN, SIGN_RECOVER, DECRYPT, UNWRAP = 1, 2, 4, 8
+_MALFORMED = "the decrypted data are malformed"
 
 
 def sign(operation: Operation, public: RsaPublicKey, block: bytes) -> bytes:
@@ -39,7 +41,11 @@ def sign(operation: Operation, public: RsaPublicKey, block: bytes) -> bytes:
 
 
 def decrypt(operation: Operation, public: RsaPublicKey, ciphertext: bytes) -> bytes:
-    """The plaintext without PKCS#1 v1.5 padding. Raises InvalidData with one constant text for bad padding."""
+    """The plaintext without PKCS#1 v1.5 padding.
+
+    Raises InvalidData with one constant text for data that were not encrypted to this key, whatever the module said
+    of them: the differences would tell an attacker about the padding.
+    """
     length = (public.bits + 7) // 8
     ways = (
         (DECRYPT, Mechanism.RSA_PKCS, _decrypt_unpadded),
@@ -51,7 +57,12 @@ def decrypt(operation: Operation, public: RsaPublicKey, ciphertext: bytes) -> by
         for bit, mechanism, way in ways
         if _allowed(operation, bit, DECRYPT | UNWRAP) and operation.offers(mechanism)
     ]
-    return operation.first_that_works("decrypt", rungs)
+    try:
+        return operation.first_that_works("decrypt", rungs)
+    except CkrError as error:
+        if not error.is_bad_ciphertext:
+            raise
+        raise InvalidData(_MALFORMED) from None
 
 
 def _allowed(operation: Operation, bit: int, family: int) -> bool:
@@ -62,8 +73,8 @@ def _allowed(operation: Operation, bit: int, family: int) -> bool:
 
 def _decrypt_unpadded(operation: Operation, ciphertext: bytes, length: int) -> bytes:
     plain = operation.operate("Decrypt", Mechanism.RSA_PKCS, ciphertext, length)
-    # tpm2-pkcs11 before 1.5 leaves the padding on (gnupg-pkcs11-scd issue 23).
-    return _unpad(plain) if len(plain) >= length - 1 and plain.lstrip(b"\0")[:1] == b"\2" else plain
+    # tpm2-pkcs11 before 1.5 leaves the padding on (gnupg-pkcs11-scd issue 23); no message is as long as that.
+    return _unpad(plain) if len(plain) > length - 11 else plain
 
 
 def _decrypt_raw(operation: Operation, ciphertext: bytes, length: int) -> bytes:
@@ -81,4 +92,4 @@ def _unpad(block: bytes) -> bytes:
     try:
         return unpad_decrypted(block)
     except ValueError:
-        raise InvalidData("the decrypted data are malformed") from None
+        raise InvalidData(_MALFORMED) from None
