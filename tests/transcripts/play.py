@@ -115,7 +115,7 @@ class _Play:
     async def _listen(self, client: Client, line: Line) -> list[bytes]:
         """All lines up to the next OK, ERR or INQUIRE, data lines joined and unescaped."""
         heard: list[bytes] = []
-        while not heard or heard[-1] != CLOSED and not heard[-1].startswith(_FINAL):
+        while not heard or not (heard[-1] == CLOSED or heard[-1].startswith(_FINAL)):
             octets = await self._next(client, line, heard)
             if not octets.startswith(b"D "):
                 heard.append(octets)

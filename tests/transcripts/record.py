@@ -36,6 +36,16 @@ def set_up(home: GnupgHome, token: MintedToken) -> None:
     home.gpg("-o", home.path / "letter.gpg", "-e", "-r", user.UID, user.letter_in(home))
 
 
+def card_status(home: GnupgHome, _token: MintedToken) -> None:
+    """What people try first."""
+    home.gpg("--card-status")
+
+
+def gpgsm_learn_card(home: GnupgHome, _token: MintedToken) -> None:
+    """Certificates for gpgsm."""
+    home.gpgsm("--learn-card")
+
+
 def sign(home: GnupgHome, _token: MintedToken) -> None:
     """One OpenPGP signature."""
     home.gpg("-u", user.UID, "--yes", "-s", user.letter_in(home))
@@ -79,13 +89,13 @@ Scenario = Callable[[GnupgHome, MintedToken], None]
 
 # What is recorded, and what must have happened before.
 SCENARIOS: dict[str, tuple[Scenario | None, Scenario]] = {
-    "card-status": (None, lambda home, _: user.make_stubs(home)),
+    "card-status": (None, card_status),
     "sign": (set_up, sign),
     "wrong-pin": (set_up, wrong_pin),
     "pinentry-cancel": (set_up, cancel),
     "decrypt": (set_up, decrypt),
-    "quick-gen-key": (lambda home, _: user.make_stubs(home), quick_gen_key),
-    "gpgsm-learn-card": (None, lambda home, _: home.gpgsm("--learn-card") and None),
+    "quick-gen-key": (card_status, quick_gen_key),
+    "gpgsm-learn-card": (None, gpgsm_learn_card),
     "ssh": (None, ssh),
     "killscd": (None, kill),
 }
@@ -140,7 +150,7 @@ def with_placeholders(text: str, token: MintedToken) -> str:
             names[keyref(serial, entry.cka_id, grip, unique=True)] = f"keyref:{entry.name}"
     names[serial_mark(serial)] = "mark"
     for value, name in names.items():
-        text = re.sub(rf"{re.escape(value)}(?![0-9A-F])", lambda _, name=name: f"{{{name}}}", text)
+        text = re.sub(rf"{re.escape(value)}(?![0-9A-F])", f"{{{name}}}", text)
     text = re.sub(r"\S*/scd-\w+/S\.scd", "{socket}", text)
     return text.replace(f"P11.{serial_mark(serial)}", "P11.{mark}")
 
