@@ -3,7 +3,7 @@
 A file has a head of `# Name: value` lines and then, with comments (`#`) and blank lines between them, lines of the
 conversation: `C: ` what the client sends, `S: ` what the daemon must say. Placeholders in braces are those of
 `cast.Names`; in S lines also `{*}` for any octets and `{N octets}` for so many. Data lines are compared unescaped, and
-several in a row as one; `S: [closed]` is the end of the connection. `! TOKEN FIELD=VALUE` changes a token behind the
+several in a row as one. One command is sent at a time; `S: [closed]` is the end of the connection. `! TOKEN FIELD=VALUE` changes a token behind the
 daemon's back.
 """
 
@@ -98,8 +98,11 @@ class _Play:
         daemon.socket_name = SOCKET
         client = Client(daemon)
         heard: list[bytes] = []
+        spoke = ""
         for line in self._transcript.lines:
             if line.who == "S":
+                if not heard and spoke == "S" and line.text.encode() != CLOSED:
+                    raise self._mismatch(line, line.text, b"(nothing: it waits for the client)")
                 heard = heard or await self._listen(client, line)
                 self._compare(line, heard.pop(0))
             elif heard:
@@ -108,6 +111,7 @@ class _Play:
                 client.send(self._line_for_client(line))
             else:
                 self._change_token(line.text)
+            spoke = line.who
         await self._see_silence(client, heard)
         client.task.cancel()
         await asyncio.gather(client.task, return_exceptions=True)
