@@ -77,7 +77,7 @@ def refuse() -> bytes:
 def log() -> bytes:
     """Two records, one of them too quiet to be sent."""
     logging.getLogger("some.module").debug("quiet")
-    logging.getLogger("some.module").warning("tokens=%d", 2)
+    logging.getLogger("some.module").warning("tokens=%d\nand more", 2)
     return b"logged"
 
 

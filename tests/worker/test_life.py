@@ -13,6 +13,7 @@ import textwrap
 import pytest
 
 from scd.cryptoki.worker.client import WorkerModule, WorkerState
+from scd.cryptoki.worker.spawn import spawn
 from scd.token.errors import ModuleCrashed, ModuleTimeout, ModuleUnavailable
 from tests.harness.tokens import REPOSITORY
 from tests.worker.loop import in_loop
@@ -190,6 +191,34 @@ async def test_signals_meant_for_the_daemon_do_not_end_workers() -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
             os.kill(pid, number)
         assert int(await module.sign(sign(b"pid"))) == pid
+
+
+def test_signals_that_come_before_the_worker_is_up_do_not_end_it_either() -> None:
+    process = start(config())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        os.kill(process.pid, number)
+
+    @in_loop
+    async def scenario() -> None:
+        module = WorkerModule(config(), started=process)
+        assert int(await module.sign(sign(b"pid"))) == process.pid
+        await module.close()
+
+    scenario()
+
+
+def test_a_worker_that_ended_before_it_was_told_what_to_load_is_unavailable() -> None:
+    process = spawn(config(), argv=(sys.executable, "-I", "-c", "pass"))
+
+    @in_loop
+    async def scenario() -> None:
+        await ended(process.pid)
+        module = WorkerModule(config(), started=process)
+        with pytest.raises(ModuleUnavailable, match="exited with status 0 while it was loading"):
+            await module.tokens()
+        await module.close()
+
+    scenario()
 
 
 @in_loop

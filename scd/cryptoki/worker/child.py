@@ -34,6 +34,7 @@ from scd.cryptoki.worker.messages import (
     Tokens,
     TokensReply,
 )
+from scd.cryptoki.worker.spawn import GROUP_SIGNALS
 from scd.token.errors import TokenError, TokenFailure
 from scd.token.port import SyncTokenModule
 
@@ -64,8 +65,9 @@ def harden(descriptor: int) -> None:
     Signals that a terminal or a service manager sends to the whole group are the daemon's to obey: it lets its
     clients finish. The worker ends by the end of its socket, or by SIGKILL should it be stuck in the module then.
     """
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1):
+    for number in GROUP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     os.closerange(descriptor + 1, limit if limit > 0 else _MANY_DESCRIPTORS)
     os.set_inheritable(descriptor, False)

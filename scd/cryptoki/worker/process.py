@@ -39,6 +39,8 @@ class Child:
         self._number = 0  # of the question that is or was out last; Configure's to begin with
         self._answer: asyncio.Future[Answer] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timeout_s = 0.0
+        self._deadline = 0.0  # of the question that is out, by the loop's clock
         self._when_idle: Callable[[], None] | None = None
         self._loop = asyncio.get_running_loop()
         self._sock.setblocking(False)
@@ -69,8 +71,17 @@ class Child:
     def expect(self, timeout_s: float) -> asyncio.Future[Answer]:
         """The answer to what was sent already: Configure, by `spawn`."""
         self._answer = self._loop.create_future()
-        self._timer = self._loop.call_later(timeout_s, self._expired, timeout_s)
+        self._timeout_s = timeout_s
+        self._deadline = self._loop.time() + timeout_s
+        # One timer serves many questions: to arm and cancel one for each costs more than the rest of this method.
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._arm()
         return self._answer
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadline, self._check_deadline)
 
     @property
     def ending(self) -> str:
@@ -131,8 +142,17 @@ class Child:
         if self.alive:
             self._let_go()
         self._fail(why)
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def _expired(self, timeout_s: float) -> None:
+    def _check_deadline(self) -> None:
+        self._timer = None
+        if self._answer is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._arm()
+            return
+        timeout_s = self._timeout_s
         self.end(ModuleTimeout(f"module {self._name} did not answer within {timeout_s:g} s; its worker was ended"))
 
     def _write(self) -> None:
@@ -188,9 +208,8 @@ class Child:
     def _settle(self) -> asyncio.Future[Answer]:
         """The question is no longer out."""
         answer, self._answer = self._answer, None
-        if answer is None or self._timer is None:
+        if answer is None:
             raise RuntimeError("no question is out")
-        self._timer.cancel()
         if self._when_idle is not None:
             callback, self._when_idle = self._when_idle, None
             self._loop.call_soon(callback)

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 import scd
@@ -13,6 +14,8 @@ from scd.cryptoki.moduleconfig import ModuleConfig
 
 CHILD_DESCRIPTOR = 3
 _INFO = 20  # logging.INFO
+# The daemon's to obey, see `child.harden`; held back until the child ignores them.
+GROUP_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
 
 # `-I` keeps PYTHONPATH, the working directory and the user's site-packages out of a process that handles PINs; the
 # package's own place is therefore told by argument.
@@ -53,7 +56,8 @@ def spawn(config: ModuleConfig, *, log_level: int = _INFO, argv: tuple[str, ...]
         raise
     finally:
         theirs.close()
-    ours.sendall(_configure(config, log_level))
+    with suppress(OSError):  # it has ended already: whoever reads the socket will see
+        ours.sendall(_configure(config, log_level))
     return WorkerProcess(pid, ours)
 
 
@@ -62,7 +66,12 @@ def _start(argv: tuple[str, ...], descriptor: int) -> int:
     # closes. The socket goes first: in a process without standard streams it may be one of 0 to 2 itself.
     actions = [(os.POSIX_SPAWN_DUP2, descriptor, CHILD_DESCRIPTOR), *_standard_streams()]
     return os.posix_spawn(
-        argv[0], argv, os.environ, file_actions=actions, setsigmask=(), setsigdef=(signal.SIGALRM, signal.SIGCHLD)
+        argv[0],
+        argv,
+        os.environ,
+        file_actions=actions,
+        setsigmask=GROUP_SIGNALS,
+        setsigdef=(signal.SIGALRM, signal.SIGCHLD),
     )
 
 
