@@ -3,8 +3,9 @@
 A file has a head of `# Name: value` lines and then, with comments (`#`) and blank lines between them, lines of the
 conversation: `C: ` what the client sends, `S: ` what the daemon must say. Placeholders in braces are those of
 `cast.Names`; in S lines also `{*}` for any octets and `{N octets}` for so many. Data lines are compared unescaped, and
-several in a row as one. One command is sent at a time; `S: [closed]` is the end of the connection. `! TOKEN FIELD=VALUE` changes a token behind the
-daemon's back.
+several in a row as one. One command is sent at a time; `S: [closed]` is the end of the connection.
+`! TOKEN FIELD=VALUE` changes a token behind the daemon's back. In the head, `Reference` names the sections of the
+protocol reference that the conversation stands for, `Tokens` those of `cast.TOKENS` that are present.
 """
 
 from __future__ import annotations
