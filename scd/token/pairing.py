@@ -69,6 +69,9 @@ def pair(
     return work.result
 
 
+_Proposals = dict[tuple[bytes, str], dict[bytes, PublicKey]]  # by CKA_ID and family, then by keygrip
+
+
 class _Work:
     """Look-up tables over one token's objects, so that pairing stays linear in their number.
 
@@ -84,18 +87,18 @@ class _Work:
         self.certificates = certificates
         self.public_by_grip: dict[bytes, PublicObject] = {}
         self.certificates_by_grip: dict[bytes, list[Certificate]] = {}
-        self.objects_by_id: dict[bytes, dict[bytes, PublicKey]] = {}
-        self.certified_by_id: dict[bytes, dict[bytes, PublicKey]] = {}
+        self.objects_by_id: _Proposals = {}
+        self.certified_by_id: _Proposals = {}
         self.known: set[bytes] = set()
         self.paired: set[int] = set()
         self.silent = Counter((one.cka_id, one.family) for one in private if one.public is None)
         for entry in public:
             self.public_by_grip.setdefault(entry.public.keygrip, entry)
-            self.objects_by_id.setdefault(entry.cka_id, {})[entry.public.keygrip] = entry.public
+            _propose(self.objects_by_id, entry.cka_id, entry.public)
         for found in certificates:
             if found.public is not None:
                 self.certificates_by_grip.setdefault(found.public.keygrip, []).append(found)
-                self.certified_by_id.setdefault(found.cka_id, {})[found.public.keygrip] = found.public
+                _propose(self.certified_by_id, found.cka_id, found.public)
 
     def add_private(self, one: PrivateObject) -> None:
         key = one.public or self._proposed(one)
@@ -111,10 +114,12 @@ class _Work:
     def _proposed(self, one: PrivateObject) -> PublicKey | None:
         """The public key for a private one that does not show its own, when its CKA_ID leaves no doubt.
 
-        Two such private keys under one CKA_ID cannot be told apart, and the wrong one must never be used.
+        A public key object is believed before a certificate, which may be a stranger's. Two such private keys under one
+        CKA_ID cannot be told apart, and the wrong one must never be used.
         """
-        proposals = self._proposals(one)
-        rivals = self.silent[one.cka_id, one.family]
+        place = (one.cka_id, one.family)
+        proposals = self.objects_by_id.get(place) or self.certified_by_id.get(place) or {}
+        rivals = self.silent[place]
         if not proposals:
             self._skip_private(
                 one, f"no {one.family} public key or certificate has its CKA_ID, and the key itself does not show one"
@@ -124,17 +129,8 @@ class _Work:
         elif rivals > 1:
             self._skip_private(one, f"{rivals} {one.family} private keys share its CKA_ID and show no public key")
         else:
-            return proposals[0]
+            return next(iter(proposals.values()))
         return None
-
-    def _proposals(self, one: PrivateObject) -> list[PublicKey]:
-        """What its CKA_ID proposes: a public key object; else a certificate, which may be a stranger's."""
-        for table in (self.objects_by_id, self.certified_by_id):
-            under_id = table.get(one.cka_id, {}) if one.cka_id else {}
-            fitting = [key for key in under_id.values() if family(key) == one.family]
-            if fitting:
-                return fitting
-        return []
 
     def presume_hidden(self) -> None:
         for grip, entry in self.public_by_grip.items():
@@ -183,6 +179,11 @@ class _Work:
 
     def _skip(self, what: str, reason: str) -> None:
         self.result.skipped.append(Skipped(what, reason))
+
+
+def _propose(table: _Proposals, cka_id: bytes, key: PublicKey) -> None:
+    if cka_id:  # an empty one connects nothing
+        table.setdefault((cka_id, family(key)), {})[key.keygrip] = key
 
 
 def family(key: PublicKey) -> str:
