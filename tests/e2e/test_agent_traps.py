@@ -23,6 +23,7 @@ from tests.e2e.user import (
     sign_and_verify,
 )
 from tests.harness import processes
+from tests.harness.assuan_client import connect
 from tests.harness.gnupg import GnupgHome
 from tests.harness.tokens import Minted
 
@@ -34,7 +35,7 @@ def rsa_key(home: GnupgHome, work: Minted) -> str:
     """Stubs, and an OpenPGP key from the token's RSA key; nobody is logged in afterwards."""
     make_stubs(home)
     fingerprint = key_by_grip(home, "RSA", grip(work.tokens["work"].objects["rsa2048"]))
-    home.connect_agent("SCD KILLSCD")
+    home.stop_agent()
     home.pinentry.forget_prompts()
     return fingerprint
 
@@ -259,24 +260,14 @@ def test_nothing_outlives_a_killed_agent(home: GnupgHome, work: Minted) -> None:
 def test_second_client_gets_its_own_connection(home: GnupgHome) -> None:
     """Reference 1.3: while the pipe is in use the agent connects through the socket."""
     home.start_agent()
-    holding = subprocess.Popen(
-        ["gpg-connect-agent"], env=home.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert holding.stdin is not None
-    assert holding.stdout is not None
-    with holding, holding.stdin, holding.stdout:
-        holding.stdin.write("SCD SERIALNO\n")
-        holding.stdin.flush()
-        while not holding.stdout.readline().startswith("OK"):
-            pass
+    with connect(home.path / "S.gpg-agent") as holding:
+        assert holding.transact("SCD SERIALNO").ok
 
         home.gpg("--card-status")
 
-        assert home.connect_agent("SCD SERIALNO").splitlines()[-1] == "OK"
-        connections = home.connect_agent("SCD GETINFO connections")
-        assert "ERR" not in connections
-        holding.stdin.close()
-        holding.wait(10)
+        with connect(home.path / "S.gpg-agent") as second:
+            assert second.transact("SCD SERIALNO").ok
+            assert holding.transact("SCD GETINFO connections").data == b"2"
 
 
 def test_no_pin_is_asked_for_where_nobody_can_answer(home: GnupgHome) -> None:

@@ -21,7 +21,7 @@ def test_eight_decryptions_at_once_all_succeed(home: GnupgHome, work: Minted, na
     fingerprint = key_by_grip(home, "RSA", grip(objects["rsa2048"]), subkey=(kind, grip(objects[name])))
     letters = [f"Letter number {number}.\n".encode() * 200 for number in range(CLIENTS)]
     secrets = [home.gpg("-e", "-r", fingerprint, input=letter).stdout for letter in letters]
-    home.connect_agent("SCD KILLSCD")
+    home.stop_agent()
     home.pinentry.forget_prompts()
 
     with ThreadPoolExecutor(CLIENTS) as pool:
