@@ -88,9 +88,10 @@ def close_socket() -> bytes:
 
 
 def fork_and_exit() -> bytes:
-    """A helper process of the module's keeps the socket open."""
+    """A helper process of the module's keeps the socket open until the daemon closes its end."""
     if os.fork() == 0:
-        hang()
+        while os.read(DESCRIPTOR, 100):
+            pass
     os._exit(0)
 
 
