@@ -29,7 +29,10 @@ FIRST_BUFFER = 2048
 """Octets offered for one attribute at the first call; longer values cost a second one."""
 LARGEST_BUFFER = 1 << 20
 CKA_VALUE = 0x11
+NUMBERS = frozenset({0x000, 0x080, 0x100})
+"""CKA_CLASS, CKA_CERTIFICATE_TYPE, CKA_KEY_TYPE: NSS 3.87 calls any buffer too small that is not a CK_ULONG's size."""
 
+_NO_NUMBER = bytes(c_ulong(-1))
 _FIND_BATCH = 256
 
 
@@ -241,14 +244,16 @@ class Native:
                 return self._read(session, handle, types, size * 16)
             if refused.rv not in SOME_MISSING or UNAVAILABLE not in lengths:
                 raise refused
-        found = {t: b.raw[:n] for t, b, n in zip(types, buffers, lengths, strict=True) if n <= size}
+        found = {t: b.raw[:n] for t, b, n in zip(types, buffers, lengths, strict=True) if n <= len(b)}
         if refused is None:
             return found, ()
         if not found:
             return {}, types
         # A length still as offered, in a refused call, was not looked at; too long a value looks like an absent one.
         untouched = tuple(
-            t for t, n in zip(types, lengths, strict=True) if n == size or (n == UNAVAILABLE and t == CKA_VALUE)
+            t
+            for t, b, n in zip(types, buffers, lengths, strict=True)
+            if (n == len(b) and (t not in NUMBERS or b.raw == _NO_NUMBER)) or (n == UNAVAILABLE and t == CKA_VALUE)
         )
         return {t: value for t, value in found.items() if t not in untouched}, untouched
 
@@ -256,13 +261,15 @@ class Native:
         """A CK_ATTRIBUTE array with a buffer for each; kept, because the same few are wanted of every object."""
         offer = self._offers.get((types, size))
         if offer is None:
-            buffers = [ctypes.create_string_buffer(size) for _ in types]
+            buffers = [ctypes.create_string_buffer(len(_NO_NUMBER) if one in NUMBERS else size) for one in types]
             array = (Attribute * len(types))()
             for one, kind, buffer in zip(array, types, buffers, strict=True):
                 one.type, one.value = kind, cast(buffer, c_void_p)
             offer = self._offers[types, size] = (array, buffers)
-        for one in offer[0]:
-            one.length = size
+        for one, buffer in zip(*offer, strict=True):
+            one.length = len(buffer)
+            if one.type in NUMBERS:
+                buffer.raw = _NO_NUMBER
         return offer
 
     def operate(
