@@ -13,7 +13,7 @@ from scd.token.model import Certificate
 # RFC 4514's short names, by asn1crypto's names of the attribute types.
 _SHORT = {
     "common_name": "CN", "surname": "SN", "serial_number": "serialNumber", "country_name": "C",
-    "locality_name": "L", "state_or_province_name": "ST", "street_address": "street", "organization_name": "O",
+    "locality_name": "L", "state_or_province_name": "ST", "street_address": "STREET", "organization_name": "O",
     "organizational_unit_name": "OU", "title": "title", "given_name": "GN", "email_address": "emailAddress",
     "domain_component": "DC", "user_id": "UID", "pseudonym": "pseudonym", "name": "name",
 }  # fmt: skip
