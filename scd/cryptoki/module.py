@@ -6,10 +6,9 @@ import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pkcs11 import TokenFlag, _pkcs11
-from pkcs11.exceptions import PKCS11Error
+from pkcs11 import TokenFlag
 
 from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.discover import Listing, refresh, text
@@ -39,13 +38,6 @@ T = TypeVar("T")
 _GONE = (SessionLost, TokenRemoved, TokenNotPresent)
 
 
-class _Library(_pkcs11.lib):
-    """python-pkcs11's library object; `initialize` is ours, because init arguments must reach C_Initialize."""
-
-    def initialize(self) -> None:
-        pass
-
-
 @dataclass(slots=True)
 class _Token:
     """What is kept for one token while it is present."""
@@ -71,10 +63,9 @@ class InProcessModule:
         try:
             self._native = Native(config.library)
             self._native.initialize(config.init_args, locking=Quirk.SINGLE_THREAD_INIT.value not in config.quirks)
-            self._library = _Library(config.library)
         except (OSError, AttributeError) as error:
             raise ModuleUnavailable(f"module {config.name}: cannot load {config.library}: {error}") from error
-        except (CkrError, PKCS11Error) as error:
+        except CkrError as error:
             raise ModuleUnavailable(f"module {config.name}: {config.library} does not start: {error!r}") from error
 
     def tokens(self) -> tuple[TokenInfo, ...]:
@@ -277,17 +268,16 @@ class InProcessModule:
         for slot in self._slots():
             info = self._info(slot)
             if info is not None and info.id == token:
-                found = self._binding_slot(slot, about)
-                session = TokenSession(self._native, found.get_token(), about)
+                session = TokenSession(self._native, slot, about)
                 version = int.from_bytes(os.urandom(4), "big")  # two workers never share a version by chance
-                return _Token(slot, session, _mechanisms(found), Listing(version))
+                return _Token(slot, session, self._mechanisms(slot), Listing(version))
         raise TokenNotPresent(f"{about} is not present")
 
-    def _binding_slot(self, slot: int, about: str) -> Any:
+    def _mechanisms(self, slot: int) -> frozenset[int]:
         try:
-            return next(one for one in self._library.get_slots(token_present=True) if one.slot_id == slot)
-        except (StopIteration, PKCS11Error) as error:
-            raise TokenNotPresent(f"{about} is not present: {error!r}") from error
+            return self._native.mechanisms(slot)
+        except CkrError:
+            return frozenset()
 
 
 _TRIES = (
@@ -300,9 +290,3 @@ _TRIES = (
 def _token_id(raw: RawTokenInfo) -> TokenId:
     return TokenId(text(raw.manufacturer), text(raw.model), text(raw.serial), text(raw.label))
 
-
-def _mechanisms(slot: Any) -> frozenset[int]:
-    try:
-        return frozenset(int(mechanism) for mechanism in slot.get_mechanisms())
-    except PKCS11Error:
-        return frozenset()

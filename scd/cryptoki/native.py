@@ -25,6 +25,7 @@ from scd.cryptoki.ckr import (
 
 UNAVAILABLE = c_ulong(-1).value
 OS_LOCKING_OK = 2
+SERIAL_SESSION = 4
 FIRST_BUFFER = 2048
 """Octets offered for one attribute at the first call; longer values cost a second one."""
 LARGEST_BUFFER = 1 << 20
@@ -106,8 +107,8 @@ class EddsaParams(Structure):
 
 # Place of each function in CK_FUNCTION_LIST (PKCS#11 v3.1, pkcs11f.h), which no version has ever changed.
 _PLACES = {
-    "C_Initialize": 0, "C_Finalize": 1, "C_GetSlotList": 4, "C_GetTokenInfo": 6,
-    "C_CloseSession": 13, "C_Login": 18, "C_Logout": 19, "C_DestroyObject": 22, "C_GetAttributeValue": 24,
+    "C_Initialize": 0, "C_Finalize": 1, "C_GetSlotList": 4, "C_GetTokenInfo": 6, "C_GetMechanismList": 7,
+    "C_OpenSession": 12, "C_CloseSession": 13, "C_Login": 18, "C_Logout": 19, "C_DestroyObject": 22, "C_GetAttributeValue": 24,
     "C_FindObjectsInit": 26, "C_FindObjects": 27, "C_FindObjectsFinal": 28,
     "C_DecryptInit": 33, "C_Decrypt": 34, "C_SignInit": 42, "C_Sign": 43,
     "C_SignRecoverInit": 46, "C_SignRecover": 47, "C_UnwrapKey": 61, "C_DeriveKey": 62,
@@ -179,6 +180,24 @@ class Native:
         info = RawTokenInfo()
         self.call("C_GetTokenInfo", c_ulong(slot), byref(info))
         return info
+
+    def mechanisms(self, slot: int) -> frozenset[int]:
+        """The numbers of all mechanisms of the slot. Gap: see `open_session`."""
+        count = c_ulong()
+        self.call("C_GetMechanismList", c_ulong(slot), None, byref(count))
+        buffer = (c_ulong * count.value)()
+        self.call("C_GetMechanismList", c_ulong(slot), buffer, byref(count))
+        return frozenset(buffer[: count.value])
+
+    def open_session(self, slot: int) -> int:
+        """The handle of a new read-only session.
+
+        Gap: the binding asks for a function list of its own, and p11-kit's client (0.24) makes a new connection for
+        each list, so that one knows neither the other's C_Initialize nor its sessions.
+        """
+        session = c_ulong()
+        self.call("C_OpenSession", c_ulong(slot), c_ulong(SERIAL_SESSION), None, None, byref(session))
+        return session.value
 
     def login(self, session: int, user_type: int, pin: bytes | None) -> None:
         """C_Login; None asks at the pin pad. Gap: the binding leaks the session of a wrong PIN and wants text."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 from pkcs11 import UserType
-from pkcs11.exceptions import PKCS11Error
 
 from scd.cryptoki.ckr import (
     USER_ALREADY_LOGGED_IN,
@@ -28,23 +26,19 @@ class TokenSession:
     `about` names the token in messages. The session opens at first use and again after `recycle()`.
     """
 
-    def __init__(self, native: Native, token: Any, about: str) -> None:
+    def __init__(self, native: Native, slot: int, about: str) -> None:
         self._native = native
-        self._token = token
-        self._session: Any = None
+        self._slot = slot
+        self._session: int | None = None  # 0 is a handle like any other
         self.about = about
         self.logged_in = False
 
     @property
     def handle(self) -> int:
-        """The session's handle; opens the session when there is none."""
+        """The session's handle; opens the session when there is none. Raises CkrError."""
         if self._session is None:
-            try:
-                self._session = self._token.open()
-            except PKCS11Error as error:
-                raise binding_error(error, self.about) from error
-        handle: int = self._session.handle
-        return handle
+            self._session = self._native.open_session(self._slot)
+        return self._session
 
     def login(self, pin: Pin | None) -> None:
         """C_Login as USER; None asks at the pin pad. Somebody else's login in this process is as good.
@@ -88,7 +82,7 @@ class TokenSession:
         self.logged_in = False
         if session is not None:
             with contextlib.suppress(CkrError):  # a lost session is closed already
-                self._native.close_session(session.handle)
+                self._native.close_session(session)
 
 
 def token_error(error: Exception, about: str) -> TokenError:
