@@ -10,6 +10,8 @@ from tests.e2e.user import MESSAGE, learn
 from tests.harness.gnupg import GnupgHome
 from tests.harness.tokens import Minted
 
+CERTIFIED = ("rsa2048", "p256", "p384", "ed25519")
+
 
 def ca_of(tokens: Minted) -> Path:
     """The issuer of all test certificates."""
@@ -30,8 +32,10 @@ def test_learn_card_imports_every_certificate(home: GnupgHome, work: Minted) -> 
 
     listing = home.gpgsm("--with-colons", "--with-keygrip", "--list-keys").out
     known = {line.split(":")[9] for line in listing.splitlines() if line.startswith("grp:")}
-    objects = work.tokens["work"].objects.values()
-    assert known == {entry.keygrip for entry in objects if "certificate" in entry.parts}
+    objects = work.tokens["work"].objects
+    assert {objects[name].keygrip for name in CERTIFIED} < known
+    assert len(known) == len(CERTIFIED) + 1
+    assert "CN=scd Test CA" in listing
     assert "older than us" not in learned.err
 
 
@@ -39,17 +43,15 @@ def test_secret_keys_are_listed_with_their_token(learnt: GnupgHome, work: Minted
     listing = learnt.gpgsm("-K", "--with-keygrip").out
 
     objects = work.tokens["work"].objects
-    for name in ("rsa2048", "p256", "p384", "ed25519"):
+    for name in CERTIFIED:
         assert f"keygrip: {objects[name].keygrip}" in listing
-    assert listing.count("card s/n:") == 4
-    assert objects["ca"].keygrip is not None
-    assert objects["ca"].keygrip not in listing
+    assert listing.count("card s/n:") == listing.count("keygrip:") == len(CERTIFIED)
 
 
-@pytest.mark.parametrize("name", ["rsa2048", "p256", "p384"])
-def test_signature_is_verified(learnt: GnupgHome, work: Minted, name: str) -> None:
+@pytest.mark.parametrize(("name", "digest"), [("rsa2048", "SHA512"), ("p256", "SHA256"), ("p384", "SHA384")])
+def test_signature_is_verified(learnt: GnupgHome, work: Minted, name: str, digest: str) -> None:
     keygrip = work.tokens["work"].objects[name].keygrip
-    signed = learnt.gpgsm("-u", f"&{keygrip}", "--armor", "--sign", input=MESSAGE).stdout
+    signed = learnt.gpgsm("-u", f"&{keygrip}", "--digest-algo", digest, "--sign", input=MESSAGE).stdout
 
     verified = learnt.gpgsm("--status-fd", "1", "--verify", input=signed)
 
@@ -57,9 +59,10 @@ def test_signature_is_verified(learnt: GnupgHome, work: Minted, name: str) -> No
 
 
 def test_detached_signature_is_verified_by_openssl(learnt: GnupgHome, work: Minted) -> None:
-    keygrip = work.tokens["work"].objects["rsa2048"].keygrip
+    """Not with RSA: gpg-agent 2.2.40 puts a zero before a card's signature with its top bit set, and OpenSSL minds."""
+    keygrip = work.tokens["work"].objects["p256"].keygrip
     letter = learnt.write("letter.txt", MESSAGE.decode())
-    learnt.gpgsm("-u", f"&{keygrip}", "-o", "letter.p7s", "--detach-sign", letter)
+    learnt.gpgsm("-u", f"&{keygrip}", "--digest-algo", "SHA256", "-o", "letter.p7s", "--detach-sign", letter)
 
     checked = learnt.run(
         "openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", "letter.p7s", "-content", letter,

@@ -67,7 +67,7 @@ def test_every_token_has_its_own_serial_number(home_of_both: GnupgHome) -> None:
 
 def test_plain_serialno_stays_with_one_token(home_of_both: GnupgHome) -> None:
     answers = {home_of_both.connect_agent("SCD SERIALNO") for _ in range(4)}
-    home_of_both.connect_agent("SCD KILLSCD")
+    home_of_both.stop_agent()
     answers |= {home_of_both.connect_agent("SCD SERIALNO")}
 
     assert len(answers) == 1
