@@ -174,19 +174,3 @@ def to_token_error(error: CkrError, about: str) -> TokenError:
     """The domain's error; `about` names the token or key for the message."""
     kind = _ERRORS.get(_NAMES.get(error.rv, ""), errors.TokenFailure)
     return kind(f"{about}: {error}")
-
-
-def binding_error(error: Exception, about: str) -> TokenError:
-    """The domain's error for an exception of python-pkcs11, whose classes are named like the CKRs."""
-    return _BINDING.get(type(error).__name__, errors.TokenFailure)(f"{about}: {type(error).__name__} {error}".rstrip())
-
-
-def _binding_name(ckr: str) -> str:
-    return "".join(word.capitalize() for word in ckr.split("_"))
-
-
-_BINDING: dict[str, type[TokenError]] = {_binding_name(name): kind for name, kind in _ERRORS.items()} | {
-    "FunctionCancelled": errors.Canceled,
-    "SlotIDInvalid": errors.TokenNotPresent,
-    "TokenNotRecognised": errors.TokenNotPresent,
-}

@@ -10,14 +10,14 @@ from typing import TypeVar
 
 from pkcs11 import TokenFlag
 
-from scd.cryptoki.ckr import CkrError
+from scd.cryptoki.ckr import CkrError, to_token_error
 from scd.cryptoki.discover import Listing, refresh, text
 from scd.cryptoki.keytypes import ec, eddsa, rsa
 from scd.cryptoki.keytypes.operation import Operation
 from scd.cryptoki.moduleconfig import ModuleConfig
 from scd.cryptoki.native import Native, RawTokenInfo
 from scd.cryptoki.profile import Quirk
-from scd.cryptoki.session import TokenSession, token_error
+from scd.cryptoki.session import TokenSession
 from scd.gcrypt.curves import Family
 from scd.gcrypt.pubkey import RsaPublicKey
 from scd.token.errors import (
@@ -52,7 +52,7 @@ class _Token:
 class InProcessModule:
     """See `scd.token.port.SyncTokenModule`. Loading happens here; failures raise ModuleUnavailable."""
 
-    def __init__(self, config: ModuleConfig) -> None:
+    def __init__(self, config: ModuleConfig, load: Callable[[str], Native] = Native) -> None:
         self._config = config
         self._tokens: dict[TokenId, _Token] = {}
         if Quirk.INIT_ARGS_REQUIRED.value in config.quirks and not config.init_args:
@@ -61,7 +61,7 @@ class InProcessModule:
                 f"set provider-{config.name}-init-args"
             )
         try:
-            self._native = Native(config.library)
+            self._native = load(config.library)
             self._native.initialize(config.init_args, locking=Quirk.SINGLE_THREAD_INIT.value not in config.quirks)
         except (OSError, AttributeError) as error:
             raise ModuleUnavailable(f"module {config.name}: cannot load {config.library}: {error}") from error
@@ -80,7 +80,7 @@ class InProcessModule:
         try:
             return self._native.slots()
         except CkrError as error:
-            raise token_error(error, f"module {self._config.name}") from error
+            raise to_token_error(error, f"module {self._config.name}") from error
 
     def _info(self, slot: int) -> TokenInfo | None:
         try:
@@ -237,7 +237,7 @@ class InProcessModule:
             try:
                 return work()
             except CkrError as error:
-                translated = token_error(error, about)
+                translated = to_token_error(error, about)
                 self._take_note(token, translated)
                 if last or not isinstance(translated, again):
                     raise translated from error
@@ -289,4 +289,3 @@ _TRIES = (
 
 def _token_id(raw: RawTokenInfo) -> TokenId:
     return TokenId(text(raw.manufacturer), text(raw.model), text(raw.serial), text(raw.label))
-

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 from collections.abc import Callable, Iterable, Mapping
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_ubyte, c_ulong, c_void_p, cast
+from typing import Any
 
 from scd.cryptoki.ckr import (
     ARGUMENTS_BAD,
@@ -108,8 +109,8 @@ class EddsaParams(Structure):
 # Place of each function in CK_FUNCTION_LIST (PKCS#11 v3.1, pkcs11f.h), which no version has ever changed.
 _PLACES = {
     "C_Initialize": 0, "C_Finalize": 1, "C_GetSlotList": 4, "C_GetTokenInfo": 6, "C_GetMechanismList": 7,
-    "C_OpenSession": 12, "C_CloseSession": 13, "C_Login": 18, "C_Logout": 19, "C_DestroyObject": 22, "C_GetAttributeValue": 24,
-    "C_FindObjectsInit": 26, "C_FindObjects": 27, "C_FindObjectsFinal": 28,
+    "C_OpenSession": 12, "C_CloseSession": 13, "C_Login": 18, "C_Logout": 19, "C_DestroyObject": 22,
+    "C_GetAttributeValue": 24, "C_FindObjectsInit": 26, "C_FindObjects": 27, "C_FindObjectsFinal": 28,
     "C_DecryptInit": 33, "C_Decrypt": 34, "C_SignInit": 42, "C_Sign": 43,
     "C_SignRecoverInit": 46, "C_SignRecover": 47, "C_UnwrapKey": 61, "C_DeriveKey": 62,
 }  # fmt: skip
@@ -131,8 +132,11 @@ class Native:
         if rv != OK:
             raise CkrError("C_GetFunctionList", rv)
         functions = listing.contents.functions
+        self._adopt({name: cast(functions[place], _FUNCTION) for name, place in _PLACES.items()})
+
+    def _adopt(self, functions: Mapping[str, Any]) -> None:
+        self._calls = functions
         self._offers: dict[tuple[tuple[int, ...], int], tuple[ctypes.Array[Attribute], list[ctypes.Array[c_char]]]] = {}
-        self._calls = {name: cast(functions[place], _FUNCTION) for name, place in _PLACES.items()}
         self._ours = False
 
     def call(self, name: str, *arguments: object) -> None:

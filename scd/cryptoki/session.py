@@ -10,11 +10,9 @@ from scd.cryptoki.ckr import (
     USER_ALREADY_LOGGED_IN,
     USER_NOT_LOGGED_IN,
     CkrError,
-    binding_error,
     to_token_error,
 )
 from scd.cryptoki.native import Native
-from scd.token.errors import TokenError
 from scd.token.secrets import Pin
 
 CONTEXT_SPECIFIC = 2  # CKU_CONTEXT_SPECIFIC; PKCS#11 v3.1 §5.6.8
@@ -83,10 +81,3 @@ class TokenSession:
         if session is not None:
             with contextlib.suppress(CkrError):  # a lost session is closed already
                 self._native.close_session(session)
-
-
-def token_error(error: Exception, about: str) -> TokenError:
-    """The domain's error for whatever a call into the module raised."""
-    if isinstance(error, CkrError):
-        return to_token_error(error, about)
-    return binding_error(error, about)

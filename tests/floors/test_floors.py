@@ -118,27 +118,6 @@ def test_every_command_of_scdaemon_is_answered_by_name() -> None:
     assert all(spec.help for spec in COMMANDS.values())
 
 
-def test_every_exception_of_the_binding_has_a_meaning() -> None:
-    """Each class of python-pkcs11 is mapped, or stands here as one that only says "failed"."""
-    from pkcs11 import exceptions
-
-    from scd.cryptoki.ckr import _BINDING
-
-    plain = {
-        "AnotherUserAlreadyLoggedIn", "ArgumentsBad", "AttributeReadOnly", "AttributeSensitive", "AttributeTypeInvalid",
-        "AttributeValueInvalid", "DeviceError", "DeviceMemory", "DomainParamsInvalid", "ExceededMaxIterations",
-        "FunctionFailed", "GeneralError", "HostMemory", "KeyIndigestible", "KeyNeeded", "KeyNotNeeded",
-        "KeyNotWrappable", "KeyUnextractable", "MultipleObjectsReturned", "MultipleTokensReturned", "NoEvent",
-        "NoSuchKey", "NoSuchToken", "OperationNotInitialized", "PKCS11Error", "PinTooWeak", "RandomNoRNG",
-        "RandomSeedNotSupported", "SessionCount", "SessionExists", "SessionReadOnly", "SessionReadOnlyExists",
-        "SessionReadWriteSOExists", "SignatureInvalid", "SignatureLenRange", "TemplateIncomplete",
-        "TemplateInconsistent", "TokenWriteProtected", "UnwrappingKeySizeRange", "UserAlreadyLoggedIn",
-        "UserTooManyTypes", "WrappingKeyHandleInvalid", "WrappingKeySizeRange", "WrappingKeyTypeInconsistent",
-    }  # fmt: skip
-    known = {name for name, value in vars(exceptions).items() if isinstance(value, type)}
-    assert known - set(_BINDING) == plain
-
-
 def test_every_token_error_has_a_gpg_error() -> None:
     from scd.daemon.failures import _CODES
     from scd.token import errors
