@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from scd.config import ProviderSettings, Settings
+from scd.config import DebugFlag, ProviderSettings, Settings
 from scd.cryptoki.moduleconfig import ModuleConfig
 from scd.cryptoki.profile import Profile, Quirk, installed, load_profiles, profile_for_library
 from scd.cryptoki.worker.client import WorkerModule
@@ -32,13 +32,21 @@ class PlannedModule:
     workers: int
     timeout_s: float
     serials: Mapping[str | None, str] = field(default_factory=dict)
+    log_level: int = logging.INFO
     started: WorkerProcess | None = None
     waiting: list[WorkerModule] = field(default_factory=list)
 
 
 def plan(settings: Settings, environ: Mapping[str, str]) -> list[PlannedModule]:
     """The configured modules; without a configuration, those of the profiles that are installed here."""
-    profiles = load_profiles()
+    planned = _modules(settings, load_profiles(), environ)
+    wanted = settings.verbosity > 1 or settings.debug & (DebugFlag.CARD | DebugFlag.CARDIO)
+    for module in planned:
+        module.log_level = logging.DEBUG if wanted else logging.INFO
+    return planned
+
+
+def _modules(settings: Settings, profiles: Sequence[Profile], environ: Mapping[str, str]) -> list[PlannedModule]:
     if settings.providers:
         return [_planned(provider, profile_for_library(profiles, provider.library)) for provider in settings.providers]
     said = {provider.name: provider for provider in settings.profile_options}
@@ -76,7 +84,7 @@ def _quirks(profile: Profile) -> tuple[str, ...]:
 def start_workers(planned: Sequence[PlannedModule]) -> None:
     """Start the first worker of every module; they load while we go on."""
     for module in planned:
-        module.started = spawn(module.config)
+        module.started = spawn(module.config, log_level=module.log_level)
 
 
 async def warm_up(service: Service, planned: Sequence[PlannedModule]) -> None:
@@ -109,7 +117,10 @@ def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Servi
 
 
 def _registered(module: PlannedModule) -> RegisteredModule:
-    first = WorkerModule(module.config, timeout_s=module.timeout_s, started=module.started)
-    module.waiting = [WorkerModule(module.config, timeout_s=module.timeout_s) for _ in range(module.workers - 1)]
-    face: TokenModule = PooledModule([first, *module.waiting]) if module.waiting else first
+    made = [
+        WorkerModule(module.config, timeout_s=module.timeout_s, started=started, log_level=module.log_level)
+        for started in (module.started, *[None] * (module.workers - 1))
+    ]
+    first, *module.waiting = made
+    face: TokenModule = PooledModule(made) if module.waiting else first
     return RegisteredModule(module.config.name, face, module.serials, module.config.cert_private)

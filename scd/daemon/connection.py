@@ -144,7 +144,7 @@ class Connection:
     def close_after_reply(self) -> None:
         self._state = State.CLOSED
 
-    async def inquire(self, keyword: str, text: str = "", limit: int = 8096) -> bytes:
+    async def inquire(self, keyword: str, text: str = "", limit: int = 8096) -> bytearray:
         """Ask the client; at most `limit` octets come back. Raises CommandError, or Canceled after CAN.
 
         After CAN the client reads one line, the ERR that our caller's error makes.
@@ -157,7 +157,7 @@ class Connection:
         finally:
             self._state = State.READY
 
-    async def _reply(self, keyword: str, limit: int) -> bytes:
+    async def _reply(self, keyword: str, limit: int) -> bytearray:
         received = bytearray()
         too_much = False
         while True:
@@ -177,7 +177,7 @@ class Connection:
                 raise CommandError(*refused)
         if too_much:
             raise CommandError(GpgErr.TOO_LARGE, f"more than {limit} octets in reply to {keyword}")
-        return bytes(received)
+        return received
 
     async def _skip_reply(self) -> None:
         """Read the rest of a reply that went wrong, so that its lines are not taken for commands."""
@@ -187,7 +187,9 @@ class Connection:
     async def pin(self, text: str) -> Pin:
         """NEEDPIN; the reply is cut at its first NUL, as gpg-agent pads with them."""
         reply = await self.inquire("NEEDPIN", f"||{lines.pinentry_text(text)}", PIN_REPLY_LIMIT)
-        return Pin(reply.partition(b"\0")[0])
+        pin = Pin(reply.partition(b"\0")[0])
+        reply[:] = bytes(len(reply))
+        return pin
 
     async def pinpad(self, text: str) -> None:
         await self.inquire("POPUPPINPADPROMPT", lines.pinentry_text(text))

@@ -106,6 +106,7 @@ class Catalogue:
         self.cards: tuple[Card, ...] = ()
         self._aliases: dict[str, str] = {}
         self._default: str | None = None
+        self._said: set[tuple[str, str]] = set()
 
     async def rescan(self, *, again: bool = False) -> None:
         """See which tokens are present, and what is on new ones; with `again` on all of them."""
@@ -152,12 +153,19 @@ class Catalogue:
                 return old
         return new
 
-    @staticmethod
-    def _say_twice(seen: Card, entry: RegisteredModule, token: TokenInfo) -> None:
-        log.debug(
+    def _say_twice(self, seen: Card, entry: RegisteredModule, token: TokenInfo) -> None:
+        """Once: two tokens with one serial number; the same token behind two modules is nothing to say."""
+        if token.id == seen.token.id or (entry.name, seen.serial) in self._said:
+            return
+        self._said.add((entry.name, seen.serial))
+        log.warning(
             "module=%s token=%s: same serial as token=%s of module=%s, left out; provider-%s-serial gives another",
-            entry.name, token.id.label, seen.token.id.label, seen.module.name, entry.name,
-        )  # fmt: skip
+            entry.name,
+            token.id.label,
+            seen.token.id.label,
+            seen.module.name,
+            entry.name,
+        )
 
     def default(self) -> Card | None:
         """The card of clients that choose none: the same one as long as it is present, else the first with keys."""

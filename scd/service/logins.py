@@ -109,10 +109,12 @@ class Logins:
             self._refuse_repetition(card, digest, outside)
             notice = _length_notice(pin, info)
             if notice:
+                pin.forget()
                 outside = digest
                 continue
+            result: object = None
             try:
-                result = await use(pin)
+                result = accepted = await use(pin)
             except PinIncorrect:
                 self._refused[_place(card)] = digest
                 log.warning("module=%s token=%s op=login result=PIN refused", card.module.name, info.id.label)
@@ -121,7 +123,10 @@ class Logins:
                 outside, notice = digest, "The token does not take a PIN of this length."
             else:
                 self._refused.pop(_place(card), None)
-                return result
+                return accepted
+            finally:
+                if result is not pin:  # a login hands it on for a first use of an always-authenticate key
+                    pin.forget()
         raise PinIncorrect(f'no right PIN for token "{card.token.id.label}" in {MOST_PROMPTS} prompts')
 
     def _refuse_repetition(self, card: Card, digest: bytes, outside: bytes | None) -> None:

@@ -93,7 +93,12 @@ class Service:
 
     async def check_pin(self, card: Card, key: CardKey | None, ask: Asker) -> None:
         """Log in to the card now, and list what that makes visible."""
-        await self.logins.log_in(card, key, "unlock the token", ask)
+        await self._unlock(card, key, "unlock the token", ask)
+
+    async def _unlock(self, card: Card, key: CardKey | None, purpose: str, ask: Asker) -> None:
+        pin = await self.logins.log_in(card, key, purpose, ask)
+        if pin is not None:
+            pin.forget()
         await self.catalogue.relist(card)
 
     async def _with_key(
@@ -119,8 +124,7 @@ class Service:
         for hiding in self.catalogue.ordered(card):
             token = hiding.token
             if token.login_required and token.pin_initialized and (hiding.module.cert_private or not hiding.keys):
-                await self.logins.log_in(hiding, None, purpose, ask)
-                await self.catalogue.relist(hiding)
+                await self._unlock(hiding, None, purpose, ask)
                 found = self.known(name, card)
                 if found:
                     return found
@@ -129,8 +133,8 @@ class Service:
     async def _with_login(
         self, key: CardKey, purpose: str, ask: Asker, use: Callable[[CardKey, Pin | None], Awaitable[bytes]]
     ) -> bytes:
+        fresh: Pin | None = None
         try:
-            fresh: Pin | None = None
             for _ in range(_LOGIN_ROUNDS):
                 try:
                     return await self._at_pinpad(key, purpose, ask, use)
@@ -140,6 +144,8 @@ class Service:
                     fresh = await self.logins.log_in(key.card, key, purpose, ask)
             raise TokenFailure(f"{key.card.display}: its login is lost again and again")
         finally:
+            if fresh is not None:
+                fresh.forget()
             await self.logins.operation_done(key.card)
 
     async def _each_time(
