@@ -3,7 +3,7 @@
 PYTEST = .venv/bin/python -m pytest
 ARGS =
 
-.PHONY: help setup demo test unit softhsm e2e lint bench test-gnupg24 clean
+.PHONY: help setup demo test unit softhsm e2e lint bench test-gnupg24 test-modules clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -34,6 +34,9 @@ bench: setup  ## scd beside gnupg-pkcs11-scd on one token
 
 test-gnupg24:  ## the end-to-end tests with GnuPG 2.4 in a Debian 13 tree (root or sudo, debootstrap)
 	@scripts/gnupg24/run $(ARGS)
+
+test-modules: setup  ## every PKCS#11 module Debian has without hardware, in namespaces (root, sudo, or what can be done without)
+	@scripts/modules/run $(ARGS)
 
 clean:  ## remove .venv, the GnuPG 2.4 tree and caches
 	@rm -rf --one-file-system .venv .build .mypy_cache .ruff_cache .pytest_cache .hypothesis
