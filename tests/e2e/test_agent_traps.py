@@ -106,7 +106,7 @@ def test_canceled_pin_leaves_the_connection_in_step(home: GnupgHome, work: Minte
     assert [line.split()[0] for line in answers] == ["D", "OK", "D", "OK"]
 
 
-def test_wrong_pin_is_asked_for_again_with_a_word(home: GnupgHome, gnupg_home: MakeHome, own_work: Minted) -> None:
+def test_wrong_pin_is_asked_for_again_with_a_word(gnupg_home: MakeHome, own_work: Minted) -> None:
     """Reference 4.4: gpg does not repeat, so the daemon must; and the window must say why it is there again."""
     home = gnupg_home(own_work)
     token = own_work.tokens["work"]
@@ -181,17 +181,6 @@ def test_gpgconf_kill_ends_the_daemon(home: GnupgHome, work: Minted) -> None:
     assert before
 
     home.run("gpgconf", "--kill", "scdaemon")
-
-    assert not processes.wait_for_end(before, ENDS_WITHIN_S)
-    works_again(home, fingerprint)
-
-
-def test_killscd_ends_the_daemon(home: GnupgHome, work: Minted) -> None:
-    fingerprint = rsa_key(home, work)
-    home.gpg("--card-status")
-    before = processes.open_handles(home.daemon_pids())
-
-    home.connect_agent("scd killscd")
 
     assert not processes.wait_for_end(before, ENDS_WITHIN_S)
     works_again(home, fingerprint)

@@ -20,6 +20,32 @@ BAD_PIN = 87
 ENODEV = 32848
 SHA256_INFO = "3031300D060960864801650304020105000420"
 
+WITHOUT_READER = (
+    "SERIALNO",
+    "SERIALNO --all",
+    "LEARN --force",
+    "LEARN --keypairinfo",
+    f"SETDATA {SHA256_INFO}{'5A' * 32}",
+    "SETDATA --append 00",
+    "GETATTR SERIALNO",
+    "GETATTR KEY-FPR",
+    "GETATTR KEY-ATTR",
+    "GETATTR CHV-STATUS",
+    "GETATTR DISP-NAME",
+    "GETATTR EXTCAP",
+    "GETATTR $SIGNKEYID",
+    "GETATTR $AUTHKEYID",
+    "GETATTR $DISPSERIALNO",
+    "GETATTR NO-SUCH-THING",
+    "KEYINFO --list",
+    "KEYINFO --list=encr",
+    "KEYINFO --list=auth",
+    "GETINFO card_list",
+    "OPTION event-signal=12",
+    "RESTART",
+)
+"""Commands for whose data the agent has no use."""
+
 StartDaemon = Callable[[Minted], RunningScd]
 
 
@@ -51,40 +77,22 @@ def signing(client: AssuanClient, work: Minted, answer: bytes | None) -> int:
     return client.transact(command, {"NEEDPIN": answer}).code
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "SERIALNO",
-        "SERIALNO --all",
-        "LEARN --force",
-        "LEARN --keypairinfo",
-        f"SETDATA {SHA256_INFO}{'5A' * 32}",
-        "SETDATA --append 00",
-        "GETATTR SERIALNO",
-        "GETATTR KEY-FPR",
-        "GETATTR KEY-ATTR",
-        "GETATTR CHV-STATUS",
-        "GETATTR DISP-NAME",
-        "GETATTR EXTCAP",
-        "GETATTR $SIGNKEYID",
-        "GETATTR $AUTHKEYID",
-        "GETATTR $DISPSERIALNO",
-        "GETATTR NO-SUCH-THING",
-        "KEYINFO --list",
-        "KEYINFO --list=encr",
-        "KEYINFO --list=auth",
-        "GETINFO card_list",
-        "OPTION event-signal=12",
-        "RESTART",
-    ],
-)
-def test_no_data_lines_where_nobody_reads_them(client: AssuanClient, command: str) -> None:
+def test_no_data_lines_where_nobody_reads_them(client: AssuanClient) -> None:
     """Reference 1.5: a D line there makes the agent leave the OK unread, and all later replies are one off."""
-    reply = client.transact(command)
+    replies = {command: client.transact(command) for command in WITHOUT_READER}
 
-    assert reply.data == b""
-    assert reply.inquiries == []
-    assert client.transact("NOP").ok
+    assert {command: reply.data for command, reply in replies.items() if reply.data} == {}
+    assert {command: reply.inquiries for command, reply in replies.items() if reply.inquiries} == {}
+
+
+def test_killscd_ends_the_process(start: StartDaemon, work: Minted) -> None:
+    """Reference 1.4: gpgconf sends it in lower case; OK comes first."""
+    daemon = start(work)
+
+    assert daemon.client.transact("scd killscd").code
+    assert daemon.client.transact("killscd").ok
+
+    assert daemon.process.wait(30) == 0
 
 
 @pytest.mark.parametrize("command", ["SERIALNO", "SERIALNO --all"])

@@ -35,13 +35,14 @@ def test_key_configured_for_authentication_signs(home: GnupgHome, work: Minted, 
     ssh_sign_and_verify(home, entry)
 
 
-@pytest.mark.parametrize("name", ["rsa2048", "p256", "ed25519", "ed25519-bare"])
-def test_key_in_sshcontrol_signs(home: GnupgHome, work: Minted, name: str) -> None:
-    entry = work.tokens["work"].objects[name]
+def test_keys_in_sshcontrol_are_offered_and_sign(home: GnupgHome, work: Minted) -> None:
+    entries = [work.tokens["work"].objects[name] for name in FOR_SSH]
     make_stubs(home)
-    home.write("sshcontrol", f"{entry.keygrip} 0\n")
+    home.write("sshcontrol", "".join(f"{entry.keygrip} 0\n" for entry in entries))
 
-    ssh_sign_and_verify(home, entry)
+    assert {public_line(entry) for entry in entries} <= set(offered(home))
+    for entry in entries:
+        ssh_sign_and_verify(home, entry)
 
 
 def test_key_for_decryption_is_not_offered(home: GnupgHome, work: Minted) -> None:

@@ -192,3 +192,20 @@ def test_a_missing_module_does_not_stop_the_other(gnupg_home: MakeHome, work: Mi
 
     log = home.daemon_log.read_text()
     assert "no-such-module.so" in log
+
+
+def test_awkward_tokens_spoil_nothing(gnupg_home: MakeHome, minted: Minted) -> None:
+    """Every standard token at once, with all their odd objects."""
+    home = gnupg_home(minted)
+    knows_pins(home, minted)
+    awkward = minted.tokens["awkward"].objects
+    make_stubs(home)
+
+    home.gpgsm("--learn-card")
+    offered(home)
+
+    for name, kind in (("good", "ECDSA"), ("latin1-label", "ECDSA"), ("long-label", "ECDSA"), ("raw-point", "EDDSA")):
+        sign_and_verify(home, key_by_grip(home, kind, grip(awkward[name])))
+    sign_and_verify(home, key_by_grip(home, "RSA", grip(minted.tokens["work"].objects["rsa2048"])))
+    known = {path.stem for path in home.path.glob("private-keys-v1.d/*")}
+    assert known.isdisjoint({entry.keygrip for entry in awkward.values() if not entry.usable})
