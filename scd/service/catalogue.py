@@ -11,7 +11,7 @@ from functools import cached_property
 
 from scd.service.registry import NOTHING, RegisteredModule, Registry
 from scd.service.serials import display_serial, helper_id, keyref, wire_serial
-from scd.service.usage import usage_letters
+from scd.service.usage import capabilities
 from scd.token.model import Certificate, KeyPair, TokenInfo, TokenObjects
 from scd.token.port import KeyAddress
 
@@ -31,9 +31,9 @@ class CardKey:
         return self.pair.keygrip.hex().upper()
 
     @cached_property
-    def usage(self) -> str:
-        """Letters, or `-`."""
-        return usage_letters(self.pair)
+    def capabilities(self) -> frozenset[str]:
+        """Letters of `scae`: all that the key can do, whatever is shown of it."""
+        return capabilities(self.pair)
 
     @property
     def address(self) -> KeyAddress:

@@ -39,8 +39,8 @@ class RegisteredModule:
     async def rescan(self, *, again: bool) -> None:
         """See which tokens are present and what is on new ones; with `again` on all of them.
 
-        One look at a time. Who comes during one waits for it, and with `again` looks once more, because it may have come
-        too late for it; not so after the very first one, which reads everything anyway.
+        One look at a time. Who comes during one waits for it, and with `again` looks once more, because it may have
+        come too late for it; not so after the very first one, which reads everything anyway.
         """
         running = self._look
         if running is not None and not running.done():

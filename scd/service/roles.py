@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scd.service.catalogue import Card, CardKey, Catalogue
+from scd.service.usage import usage_letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +45,8 @@ class Roles:
                 return found[0]
         if card is None:
             return None
-        return next((key for key in card.keys if role.letter in key.usage), None)
+        return next((key for key in card.keys if role.letter in self.usage(key)), None)
+
+    def usage(self, key: CardKey) -> str:
+        """The letters shown for the key; the configured encryption key is shown as one."""
+        return usage_letters(key.pair, prefer_encryption=self._configured.get(ENCRYPT) == key.pair.keygrip)

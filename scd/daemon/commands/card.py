@@ -69,7 +69,7 @@ async def learn(conn: Connection, args: Arguments) -> None:
             _list_certificates(conn, one)
     for one in cards:
         for key in one.keys:
-            conn.status("KEYPAIRINFO", key_pair_info(key))
+            conn.status("KEYPAIRINFO", key_pair_info(conn, key))
 
 
 async def _introduce(conn: Connection, card: Card, *, known: bool) -> None:
@@ -96,11 +96,12 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def key_pair_info(key: CardKey) -> str:
+def key_pair_info(conn: Connection, key: CardKey) -> str:
     """`<grip> <keyref> <usage> <keytime> <algo>` (protocol reference 3.3)."""
     certificate = key.pair.certificate
     time = str(certificate.not_before) if certificate and (certificate.not_before or 0) > 0 else "-"
-    return f"{key.keygrip_hex} {key.keyref} {key.usage} {time} {key.pair.public.algorithm}"
+    usage = conn.service.roles.usage(key)
+    return f"{key.keygrip_hex} {key.keyref} {usage} {time} {key.pair.public.algorithm}"
 
 
 @command("CHECKPIN <idstr>")

@@ -28,7 +28,7 @@ async def readkey(conn: Connection, args: Arguments) -> None:
         raise CommandError(GpgErr.NOT_FOUND, f"no key is called {args.rest}")
     if args.has("--info") or args.has("--info-only"):
         for key in conn.service.known(args.rest, card):
-            conn.status("KEYPAIRINFO", key_pair_info(key))
+            conn.status("KEYPAIRINFO", key_pair_info(conn, key))
     if not args.has("--info-only"):
         conn.send_data(_public_form(public, args))
 
@@ -73,11 +73,12 @@ async def keyinfo(conn: Connection, args: Arguments) -> None:
             raise CommandError(GpgErr.ASS_PARAMETER, f"--list={wanted}: known are sign, encr and auth")
         await conn.service.rescan(again=True)
         letters = _FILTERS[wanted]
-        keys = [k for k in conn.service.catalogue.keys(await conn.card()) if not letters or set(letters) & set(k.usage)]
+        every = conn.service.catalogue.keys(await conn.card())
+        keys = [key for key in every if not letters or key.capabilities & set(letters)]
     else:
         keys = await _by_grip(conn, args.rest)
     for key in keys:
-        line = f"{key.keygrip_hex} T {key.card.serial} {key.keyref} {key.usage}"
+        line = f"{key.keygrip_hex} T {key.card.serial} {key.keyref} {conn.service.roles.usage(key)}"
         if args.has("--data"):
             conn.send_data(f"{line}\n".encode())
         else:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from scd.service.usage import usage_letters
+from scd.service.usage import capabilities, usage_letters
 from scd.token.model import Certificate
 from tests.unit.service.examples import key
 
@@ -18,8 +18,8 @@ def certified(*usage: str) -> Certificate:
 @pytest.mark.parametrize(
     ("name", "letters"),
     [
-        ("work-rsa2048", "scae"), ("work-p256", "scae"), ("backup-bp384", "scae"),
-        ("work-ed25519", "sca"), ("backup-ed448", "sca"), ("x25519", "e"), ("x448", "e"),
+        ("work-rsa2048", "scae"), ("work-p256", "sca"), ("backup-bp384", "sc"),
+        ("work-ed25519", "sca"), ("backup-ed448", "sc"), ("x25519", "e"), ("x448", "e"),
     ],
 )  # fmt: skip
 def test_the_algorithm_sets_the_limits(name: str, letters: str) -> None:
@@ -60,6 +60,21 @@ def test_a_certificate_without_key_usage_changes_nothing() -> None:
 def test_a_certificate_that_contradicts_the_token_is_ignored() -> None:
     assert usage_letters(key(can_sign=False, certificate=certified("digital_signature"))) == "e"
     assert usage_letters(key("work-ed25519", certificate=certified("key_agreement"))) == "sca"
+
+
+def test_an_ec_key_that_can_both_shows_one_and_can_both() -> None:
+    """gpg 2.2.40 and 2.4.7 refuse to make a primary key of an EC key with an `e`."""
+    both = key("work-p256", can_sign=True, can_decrypt=True)
+    assert usage_letters(both) == "sca"
+    assert usage_letters(both, prefer_encryption=True) == "e"
+    assert capabilities(both) == set("scae")
+    assert usage_letters(key("work-rsa2048"), prefer_encryption=True) == "scae"
+
+
+@pytest.mark.parametrize("name", ["backup-ed448", "backup-bp384", "backup-secp256k1"])
+def test_a_key_that_ssh_does_not_know_is_not_offered_to_it(name: str) -> None:
+    """One such key makes gpg-agent 2.4.7 answer ssh-add with a malformed list."""
+    assert "a" not in usage_letters(key(name))
 
 
 def test_every_combination_has_letters_in_gnupgs_order() -> None:
