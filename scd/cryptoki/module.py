@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from pkcs11 import TokenFlag
@@ -184,9 +185,10 @@ class InProcessModule:
         def attempt() -> bytes:
             held = self._held(address.token)
             key, handle = self._find_key(held, address)
-            between = self._context_login(held, key, pin) if key.always_authenticate else None
-            if between is not None and not context_only_when_asked:
-                self._demand_pin(held, key, pin)
+            lacking = self._lacking_pin(held, key, pin) if key.always_authenticate else None
+            if lacking is not None and not context_only_when_asked:
+                raise lacking
+            between = partial(_context_login, held.session, pin, lacking) if key.always_authenticate else None
             operation = Operation(
                 self._native, held.session.handle, handle, held.mechanisms, self._config.private_mask, between,
                 about=f'{held.session.about}, key "{key.label}"', chosen=held.chosen.setdefault(key.keygrip, {}),
@@ -213,19 +215,14 @@ class InProcessModule:
         info = self._info(held.slot)
         return info is not None and info.login_required
 
-    def _context_login(self, held: _Token, key: KeyPair, pin: Pin | None) -> Callable[[], None]:
-        def log_in() -> None:
-            if not held.session.logged_in and self._login_helps(held):
-                raise PinRequired(f"{held.session.about}: login needed")
-            self._demand_pin(held, key, pin)
-            held.session.context_login(pin)
-
-        return log_in
-
-    def _demand_pin(self, held: _Token, key: KeyPair, pin: Pin | None) -> None:
+    def _lacking_pin(self, held: _Token, key: KeyPair, pin: Pin | None) -> PinRequired | None:
+        """What an always-authenticate key still needs; found out before Init, because nothing may come after it."""
         info = self._info(held.slot)
+        if not held.session.logged_in and info is not None and info.login_required:
+            return PinRequired(f"{held.session.about}: login needed")
         if pin is None and not (info is not None and info.pinpad):
-            raise PinRequired(f'{held.session.about}: key "{key.label}" wants the PIN for each use', context=True)
+            return PinRequired(f'{held.session.about}: key "{key.label}" wants the PIN for each use', context=True)
+        return None
 
     def _twice(self, token: TokenId, work: Callable[[], T], again: tuple[type[TokenError], ...] = _GONE) -> T:
         """`work`, once more with a new session when the first one turns out to be lost.
@@ -278,6 +275,12 @@ class InProcessModule:
             return self._native.mechanisms(slot)
         except CkrError:
             return frozenset()
+
+
+def _context_login(session: TokenSession, pin: Pin | None, lacking: PinRequired | None) -> None:
+    if lacking is not None:
+        raise lacking
+    session.context_login(pin)
 
 
 _TRIES = (

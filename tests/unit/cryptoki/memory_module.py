@@ -59,7 +59,7 @@ class MemoryNative(Native):
         self.calls_: list[str] = []
         self.errors: dict[str, list[str]] = defaultdict(list)
         self.wants_room: int = 0
-        self.arguments: list[tuple[int, str | None] | None] = []
+        self.arguments: list[tuple[int, bytes | None] | None] = []
         self._opened = 0
         self._adopt(
             {name: self._function(name) for name in dir(self) if name.startswith("C_")} | dict.fromkeys(left_out, _NULL)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, utils
 from pkcs11 import Attribute, KeyType, ObjectClass, TokenFlag
@@ -80,10 +81,10 @@ class MemoryToken:
         """C_GetMechanismList."""
         return frozenset(int(m) for _, m in self.ways) if self.listed is None else self.listed
 
-    def add(self, kind: ObjectClass, attributes: dict[int, bytes], private: PrivateKey | None = None) -> int:
+    def add(self, kind: ObjectClass, attributes: Mapping[Any, bytes], private: PrivateKey | None = None) -> int:
         """Put an object on the token; returns its handle."""
         handle = max(self.objects, default=16) + 1
-        self.objects[handle] = MemoryObject({Attribute.CLASS: ulong(kind)} | attributes, private)
+        self.objects[handle] = MemoryObject({Attribute.CLASS: ulong(kind), **attributes}, private)
         return handle
 
     def add_key(self, key: PrivateKey, cka_id: bytes, label: str = "key", **overrides: bytes | None) -> int:

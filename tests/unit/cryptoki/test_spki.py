@@ -150,7 +150,7 @@ ATTRIBUTES: Sequence[ObjectIdentifier] = (
     NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.LOCALITY_NAME,
     NameOID.STATE_OR_PROVINCE_NAME, NameOID.STREET_ADDRESS, NameOID.USER_ID,
 )  # fmt: skip
-PRINTABLE = st.text(st.characters(min_codepoint=32, exclude_categories=("Cs",)), min_size=1, max_size=20)
+PRINTABLE = st.text(st.characters(min_codepoint=32, codec="utf-8"), min_size=1, max_size=20)
 
 
 @given(
