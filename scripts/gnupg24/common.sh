@@ -23,9 +23,10 @@ fingerprint() {
 # last process, on any kind of exit, so that deleting the tree can never reach through a bind mount; and no daemon
 # started by a test outlives the run.
 enter_namespaces() {
-  [ "$(id -u)" = 0 ] || exec sudo --preserve-env=DEBIAN_MIRROR "$0" "$@"
+  self=scripts/gnupg24/$(basename "$0")
+  [ "$(id -u)" = 0 ] || exec sudo --preserve-env=DEBIAN_MIRROR,HOME,http_proxy,https_proxy,no_proxy "$self" "$@"
   [ -n "${GNUPG24_INSIDE:-}" ] && return 0
-  GNUPG24_INSIDE=1 exec unshare --mount --propagation private --pid --fork --kill-child "$0" "$@"
+  GNUPG24_INSIDE=1 exec unshare --mount --propagation private --pid --fork --kill-child "$self" "$@"
 }
 
 # Mount what programs in the tree need.
