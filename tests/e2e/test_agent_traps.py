@@ -186,6 +186,19 @@ def test_gpgconf_kill_ends_the_daemon(home: GnupgHome, work: Minted) -> None:
     works_again(home, fingerprint)
 
 
+def test_hangup_ends_the_login(home: GnupgHome, work: Minted) -> None:
+    fingerprint = rsa_key(home, work)
+    sign_and_verify(home, fingerprint)
+    daemon = home.daemon_pids()[0]
+
+    os.kill(daemon, signal.SIGHUP)
+    home.connect_agent("SCD SERIALNO")
+    sign_and_verify(home, fingerprint)
+
+    assert home.daemon_pids()[0] == daemon
+    assert [prompt.kind for prompt in home.pinentry.prompts] == ["pin", "pin"]
+
+
 def works_again(home: GnupgHome, fingerprint: str, within_s: float = 20) -> None:
     """The daemon is started again; GnuPG 2.2 looks for a dead one only every four seconds."""
     deadline = time.monotonic() + within_s

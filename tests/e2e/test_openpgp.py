@@ -29,6 +29,7 @@ ON_BACKUP = (
     ("brainpoolP512r1", "ECDSA"),
     ("rsa1024", "RSA"),
     ("rsa3072", "RSA"),
+    ("rsa4096", "RSA"),
 )
 
 
@@ -79,14 +80,15 @@ def test_rarer_keys_made_by_keygrip_sign(home_of_backup: GnupgHome, tokens_of: T
         sign_and_verify(home_of_backup, fingerprint)
 
 
-def test_rarer_curves_decrypt(home_of_backup: GnupgHome, tokens_of: TokensOf) -> None:
+def test_rarer_keys_decrypt(home_of_backup: GnupgHome, tokens_of: TokensOf) -> None:
     objects = tokens_of("backup").tokens["backup"].objects
-    for name in ("p521", "brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1"):
+    curves = [(name, "ECDH") for name in ("p521", "brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1")]
+    for name, kind in [("rsa4096", "RSA"), ("rsa1024", "RSA"), *curves]:
         fingerprint = key_by_grip(
             home_of_backup,
             "RSA",
             grip(objects["rsa3072"]),
-            subkey=("ECDH", grip(objects[name])),
+            subkey=(kind, grip(objects[name])),
             uid=f"Bob <{name}@example.org>",
         )
 
@@ -201,18 +203,34 @@ def test_secret_key_listing_shows_the_token(home: GnupgHome, work: Minted) -> No
     assert "Card serial no." in listing
 
 
-def test_always_authenticate_key_asks_each_time(gnupg_home: MakeHome, tokens_of: TokensOf) -> None:
+@pytest.fixture
+def home_of_always(gnupg_home: MakeHome, tokens_of: TokensOf) -> GnupgHome:
+    """A home with the token whose keys want the PIN for each use, its stubs made."""
     always = tokens_of("always")
-    home = gnupg_home(always)
+    home: GnupgHome = gnupg_home(always)
     home.pinentry.always(always.tokens["always"].pin)
     make_stubs(home)
-    fingerprint = key_by_grip(home, "RSA", grip(always.tokens["always"].objects["rsa2048"]))
+    return home
+
+
+def test_always_authenticate_key_asks_each_time(home_of_always: GnupgHome, tokens_of: TokensOf) -> None:
+    home = home_of_always
+    fingerprint = key_by_grip(home, "RSA", grip(tokens_of("always").tokens["always"].objects["rsa2048"]))
     home.pinentry.forget_prompts()
 
     sign_and_verify(home, fingerprint)
     sign_and_verify(home, fingerprint)
 
     assert [prompt.kind for prompt in home.pinentry.prompts] == ["pin", "pin"]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("rsa2048", "RSA"), ("p256", "ECDH")])
+def test_always_authenticate_key_decrypts(home_of_always: GnupgHome, tokens_of: TokensOf, name: str, kind: str) -> None:
+    objects = tokens_of("always").tokens["always"].objects
+    fingerprint = key_by_grip(home_of_always, "RSA", grip(objects["rsa2048"]), subkey=(kind, grip(objects[name])))
+
+    encrypt_and_decrypt(home_of_always, fingerprint)
+    encrypt_and_decrypt(home_of_always, fingerprint)
 
 
 def test_pin_cache_zero_asks_once_per_signature(home: GnupgHome, work: Minted) -> None:
