@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -29,6 +29,10 @@ class Can(Enum):
 
 class Unavailable(Exception):
     """The bed cannot be made here; the message is the reason a test is skipped with."""
+
+
+class Broken(AssertionError):
+    """The bed can be made here but was not: a program failed. An error, not a skip."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,13 @@ class Bed:
         return "\n".join([*lines, ""])
 
 
+def without_ecdh(keys: Mapping[str, BedKey]) -> dict[str, BedKey]:
+    """The keys on a token whose elliptic ones sign only."""
+    return {name: replace(key, decrypts=isinstance(key.public, rsa.RSAPublicKey)) for name, key in keys.items()}
+
+
 OpenBed = Callable[[Path], AbstractContextManager[Bed]]
-"""Makes a bed in an empty folder; leaving it ends every process it started. Raises Unavailable at entry."""
+"""Makes a bed in an empty folder; leaving it ends every process it started. Raises Unavailable or Broken at entry."""
 
 
 def library(*candidates: str) -> Path:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import select
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from tests.modules.beds.bed import Bed, BedKey, Can, Presence, isolated, library
-from tests.modules.beds.tools import background, certify, package_version, private_key, program
+from tests.modules.beds.tools import background, certify, listens, package_version, private_key, program
 from tests.modules.virtual_piv.applet import Applet, PivKey
 from tests.modules.virtual_piv.reader import PORT, VirtualCard
 
 PIN, PUK, LABEL = "135791", "97531864", "Alice Card"
 SOCKET = Path("/run/pcscd/pcscd.comm")
-_PATIENCE_S = 20
 
 
 @dataclass(frozen=True)
@@ -89,24 +85,5 @@ def _pcscd(folder: Path) -> Iterator[None]:
     usage = subprocess.run([program("pcscd"), "--help"], capture_output=True, text=True, check=False)
     if "--disable-polkit" in usage.stdout + usage.stderr:
         command.append("--disable-polkit")
-    with background(command, {}, folder / "pcscd.log", _serves):
+    with background(command, {}, folder / "pcscd.log", lambda: SOCKET.exists() and listens(PORT)):
         yield
-
-
-def _serves(stdout: IO[bytes]) -> bool:
-    """Wait until pcscd and its reader take connections; pcscd ending early shows on its stdout."""
-    ended = select.poll()
-    ended.register(stdout, select.POLLHUP)
-    deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
-        if ended.poll(50) and not SOCKET.exists():
-            return False
-        if SOCKET.exists() and _listens(PORT):
-            return True
-    return False
-
-
-def _listens(port: int) -> bool:
-    """Whether somebody listens on a TCP port; a connection to try it would be a card."""
-    lines = [line.split() for table in ("tcp", "tcp6") for line in Path("/proc/net", table).read_text().splitlines()]
-    return any(line[1].endswith(f":{port:04X}") and line[3] == "0A" for line in lines)

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import IO
-
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.harness import processes
 from tests.modules.beds import softhsm
-from tests.modules.beds.bed import Bed, Presence, library
+from tests.modules.beds.bed import Bed, Presence, library, without_ecdh
 from tests.modules.beds.tools import Pkcs11Tool, background, package_version
-
-_PATIENCE_S = 20
 
 
 @contextmanager
@@ -29,7 +22,7 @@ def open_bed(folder: Path) -> Iterator[Bed]:
     tool, keys = softhsm.make_token(folder / "behind")
     version = package_version("p11-kit")
     if version.startswith("0.24."):  # its protocol has no parameters for CKM_ECDH1_DERIVE
-        keys = {n: replace(key, decrypts=isinstance(key.public, rsa.RSAPublicKey)) for n, key in keys.items()}
+        keys = without_ecdh(keys)
     server = _Server(folder, tool)
     with server.stack:
         server.start()
@@ -58,7 +51,11 @@ class _Server:
             "p11-kit", "server", "--foreground", "--provider", self._tool.module, "--name", self.socket,
             f"pkcs11:token={self._tool.label}",
         )  # fmt: skip
-        self._process = self.stack.enter_context(background(command, self._tool.env, self._log, _is_told))
+        self._process = self.stack.enter_context(background(command, self._tool.env, self._log, self._listens))
+
+    def _listens(self) -> bool:
+        """It tells its address when the socket is there."""
+        return b"P11_KIT_SERVER_ADDRESS" in self._log.read_bytes()
 
     def kill(self) -> None:
         """Every connection breaks."""
@@ -66,10 +63,3 @@ class _Server:
         for pid in [self._process.pid, *processes.descendants(self._process.pid)]:  # one for each connection
             os.kill(pid, signal.SIGKILL)
         self._process.wait()
-
-
-def _is_told(stdout: IO[bytes]) -> bool:
-    """The server prints its address when the socket is there."""
-    poll = select.poll()
-    poll.register(stdout, select.POLLIN)
-    return bool(poll.poll(_PATIENCE_S * 1000)) and stdout.readline() != b""

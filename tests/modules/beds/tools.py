@@ -7,10 +7,10 @@ import datetime
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,12 +18,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from tests.harness.tokens import REPOSITORY
-from tests.modules.beds.bed import BedKey, PublicKey, Unavailable
+from tests.modules.beds.bed import BedKey, Broken, PublicKey, Unavailable
 
 KEYS = REPOSITORY / "softhsm-fixtures" / "keys"
 CA = KEYS / "ca.crt.pem"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PATIENCE_S = 60
+_STARTING_S = 20
 
 
 def program(name: str) -> str:
@@ -46,7 +47,7 @@ def package_version(package: str) -> str:
 
 
 def run(command: Sequence[str | Path], env: Mapping[str, str], *, input: bytes = b"") -> bytes:
-    """Run to the end and give stdout; Unavailable tells what went wrong."""
+    """Run to the end and give stdout. Raises Broken with what went wrong."""
     bare = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
     program(str(command[0]))
     done = subprocess.run(
@@ -59,25 +60,24 @@ def run(command: Sequence[str | Path], env: Mapping[str, str], *, input: bytes =
     )
     if done.returncode:
         shown = " ".join(map(str, command))
-        raise Unavailable(f"{shown}: exit status {done.returncode}: {(done.stderr or done.stdout).decode().strip()}")
+        raise Broken(f"{shown}: exit status {done.returncode}: {(done.stderr or done.stdout).decode().strip()}")
     return done.stdout
 
 
 @contextlib.contextmanager
 def background(
-    command: Sequence[str | Path], env: Mapping[str, str], log: Path, ready: Callable[[IO[bytes]], bool]
+    command: Sequence[str | Path], env: Mapping[str, str], log: Path, ready: Callable[[], bool]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server as long as the block lasts; its stdout is given to `ready`, which waits until it serves."""
+    """Run a server as long as the block lasts; begins when `ready`. What it says goes to `log`. Raises Broken."""
     bare = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
     words = [program(str(command[0])), *map(str, command[1:])]
-    with log.open("ab") as errors:
+    with log.open("wb") as said:
         process = subprocess.Popen(
-            words, env=bare | dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+            words, env=bare | dict(env), stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
         )
-    assert process.stdout is not None
     try:
-        if not ready(process.stdout):
-            raise Unavailable(f"{words[0]} did not start: {log.read_text(errors='replace')[-500:].strip()}")
+        if not _comes_up(process, ready):
+            raise Broken(f"{words[0]} did not start: {log.read_text(errors='replace')[-500:].strip()}")
         yield process
     finally:
         process.terminate()
@@ -86,7 +86,24 @@ def background(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        process.stdout.close()
+
+
+def _comes_up(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bool:
+    """Look again and again until it is ready, or has ended, or time is up."""
+    deadline = time.monotonic() + _STARTING_S
+    while time.monotonic() < deadline:
+        if ready():
+            return True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+            return False
+    return False
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens on a TCP port; a connection to try it would be a card."""
+    lines = [line.split() for table in ("tcp", "tcp6") for line in Path("/proc/net", table).read_text().splitlines()]
+    return any(line[1].endswith(f":{port:04X}") and line[3] == "0A" for line in lines)
 
 
 def private_key(stem: str) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
