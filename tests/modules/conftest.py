@@ -10,7 +10,7 @@ import pytest
 
 from tests.harness.assuan_client import RunningScd, run_scd
 from tests.harness.gnupg import GnupgHome
-from tests.modules.beds import nss, opensc, p11kit, softhsm, tpm2
+from tests.modules.beds import nss, opencryptoki, opensc, p11kit, softhsm, tpm2
 from tests.modules.beds.bed import Bed, OpenBed, Unavailable
 from tests.modules.beds.manager import Beds
 from tests.modules.daemon import TokenDaemon
@@ -22,6 +22,7 @@ BEDS: dict[str, OpenBed] = {
     "p11-kit-client": p11kit.open_bed,
     "opensc": opensc.open_bed,
     "tpm2-pkcs11": tpm2.open_bed,
+    "opencryptoki": opencryptoki.open_bed,
 }
 REMOVABLE = ("softhsm2", "p11-kit-client", "opensc")
 """Those with a `Bed.presence`."""
