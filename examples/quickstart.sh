@@ -151,7 +151,7 @@ begin "an ssh signature through gpg-agent"
 SSH_AUTH_SOCK=$(gpgconf --list-dirs agent-ssh-socket)
 export SSH_AUTH_SOCK
 run ssh-add -L
-ssh-add -L | head -n 1 >token.pub
+ssh-add -L | sed -n 1p >token.pub
 run ssh-keygen -Y sign -f token.pub -n file letter.txt
 echo "alice@example.org $(cat token.pub)" >allowed_signers
 printf '%s$ ssh-keygen -Y verify -f allowed_signers -I alice@example.org -n file -s letter.txt.sig <letter.txt%s\n' "$bold" "$plain"
