@@ -57,7 +57,8 @@ class MemoryToken:
     """`ways`: the pairs of operation and mechanism that work; the mechanism list is made from them.
 
     `point_forms`: what C_DeriveKey takes, of "bare" and "wrapped". `needs_length`: whether its template must, must not
-    or may (None) hold CKA_VALUE_LEN. `eddsa_params`: likewise for CK_EDDSA_PARAMS.
+    or may (None) hold CKA_VALUE_LEN. `unwraps_greedily`: it takes a bare point that reads so for an OCTET STRING.
+    `eddsa_params`: whether CK_EDDSA_PARAMS must, must not or may be there.
     """
 
     label: str
@@ -72,6 +73,7 @@ class MemoryToken:
     der_signatures: bool = False
     point_forms: frozenset[str] = frozenset({"bare", "wrapped"})
     needs_length: bool | None = None
+    unwraps_greedily: bool = False
     eddsa_params: bool | None = None
     shows_secrets: bool = True
     drops_zeros: bool = False
@@ -165,6 +167,8 @@ def derive(token: MemoryToken, key: MemoryObject, point: bytes, template: dict[i
     assert key.private is not None
     q_bytes = len(public_of(key.private).q)  # type: ignore[union-attr]  # only ECC keys derive
     form = "bare" if len(point) == q_bytes else "wrapped"
+    if form == "bare" and token.unwraps_greedily and point[1] == q_bytes - 2:
+        raise Refused("GENERAL_ERROR")  # what is left after the unwrapping is no point
     if form not in token.point_forms:
         raise Refused("MECHANISM_PARAM_INVALID")
     if token.needs_length not in (None, int(Attribute.VALUE_LEN) in template):
