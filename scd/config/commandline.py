@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from scd.config.debug import HELP_WORDS
 from scd.config.errors import ConfigError, did_you_mean
 from scd.config.options import BY_NAME, BY_SHORT, Given, Kind, Mode, Option, Role, find, near_names
-from scd.config.values import check, ignored, number
+from scd.config.values import check, ignored, number, uid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _meaning(givens: list[Given], rest: tuple[str, ...]) -> CommandLine:
         no_options="no-options" in last,
         no_detach="no-detach" in last,
         shell=_shell(givens),
-        uid_acl=number(last["uid-acl"]) if "uid-acl" in last else None,
+        uid_acl=uid(last["uid-acl"]) if "uid-acl" in last else None,
         listen_backlog=number(last["listen-backlog"]) if "listen-backlog" in last else DEFAULT_BACKLOG,
         debug_wait=number(last.get("debug-wait", "0")),
         overrides=tuple(given for given in givens if given.option.role in (Role.ANYWHERE, Role.PROVIDER)),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # gpgconf's words (tools/gpgconf-comp.c; protocol seen with GnuPG 2.2.40's --dump-option-table).
 _COMMAND, _CONFFILE, _HEADER = 128, 256, 512
 _HAS_DEFAULT = 16
-_TYPE_OF_KIND = {Kind.FLAG: 0, Kind.NUMBER: 1, Kind.COUNT: 1, Kind.PIN_CACHE: 1}
+_TYPE_OF_KIND = {Kind.FLAG: 0, Kind.NUMBER: 1, Kind.UID: 1, Kind.COUNT: 1, Kind.PIN_CACHE: 1}
 _STRING = 2
 _NUMBERS_BEGIN = 500
 _CONFFILE_OPTIONS = ("options", "no-options")

@@ -34,6 +34,7 @@ class Kind(Enum):
 
     FLAG = "flag"
     NUMBER = "number"
+    UID = "uid"
     COUNT = "count"
     SECONDS = "seconds"
     PIN_CACHE = "pin-cache"
@@ -153,7 +154,7 @@ SECTIONS = (
             Option("homedir", Kind.FILE, Role.START, "|DIR|use DIR as the GnuPG home directory"),
             Option("options", Kind.FILE, Role.START, "|FILE|read options from FILE"),
             Option("no-options", Kind.FLAG, Role.START),
-            Option("uid-acl", Kind.NUMBER, Role.START, "|UID|let only this user connect, through an open socket"),
+            Option("uid-acl", Kind.UID, Role.START, "|UID|let only this user connect, through an open socket"),
             Option("listen-backlog", Kind.COUNT, Role.ANYWHERE, default="64"),
             Option("debug-wait", Kind.NUMBER, Role.START),
             Option(

@@ -21,6 +21,13 @@ def number(text: str) -> int:
     return int(text)
 
 
+def uid(text: str) -> int:
+    """A user id: unsigned, of 32 bits, the highest being "nobody at all" (chown(2))."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 2**32 - 1):
+        raise ValueError("a user id, a whole number from 0 to 4294967294, is needed")
+    return int(text)
+
+
 def count(text: str) -> int:
     """A whole number from 1 up."""
     value = number(text)
@@ -118,6 +125,7 @@ def _log_file(text: str) -> None:
 
 CHECKS: dict[Kind, Callable[[str], object]] = {
     Kind.NUMBER: number,
+    Kind.UID: uid,
     Kind.COUNT: count,
     Kind.SECONDS: seconds,
     Kind.PIN_CACHE: pin_cache,

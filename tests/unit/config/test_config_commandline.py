@@ -60,6 +60,10 @@ def test_what_gpg_agent_sends(tmp_path: Path) -> None:
     assert (line.mode, line.homedir, line.warnings) == (Mode.MULTI_SERVER, str(tmp_path), ())
 
 
+def test_uids_of_directory_services_are_long() -> None:
+    assert parse_command_line(["--uid-acl", "4294967294"]).uid_acl == 4294967294
+
+
 @pytest.mark.parametrize("argv", [["--uid-acl", "1000"], ["--uid-acl=1000"], ["--uid", "1000"], ["--ui=1000"]])
 def test_value_behind_blank_or_equals_and_unique_abbreviations(argv: list[str]) -> None:
     assert parse_command_line(argv).uid_acl == 1000
@@ -145,6 +149,7 @@ def test_relative_path_without_working_directory(tmp_path: Path, monkeypatch: py
         (["--homedir", "a\0b"], ("NUL",)),
         (["--uid-acl", "root"], ("uid-acl", "'root'", "whole number")),
         (["--uid-acl", "-1"], ("whole number",)),
+        (["--uid-acl", "4294967295"], ("4294967294",)),
         (["--uid-acl", "9" * 5000], ("whole number",)),
         (["--debug-wait=soon"], ("debug-wait", "whole number")),
         (["--listen-backlog", "0"], ("from 1 up",)),
