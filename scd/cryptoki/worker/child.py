@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import select
 import signal
 import traceback
 from collections.abc import Callable
@@ -74,6 +75,15 @@ def harden(descriptor: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _prctl(_PR_SET_DUMPABLE, 0)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _is_alone(descriptor):
+        os._exit(0)  # the daemon ended before it could take us with it
+
+
+def _is_alone(descriptor: int) -> bool:
+    """Nobody is at the socket's other end."""
+    hung_up = select.poll()
+    hung_up.register(descriptor, 0)
+    return any(events & select.POLLHUP for _, events in hung_up.poll(0))
 
 
 def _prctl(option: int, value: int) -> None:
