@@ -13,7 +13,7 @@ import scd.daemon.commands  # noqa: F401  # fills the command table
 from scd import logs
 from scd.config import CommandLine, ConfigError, Settings, load_settings
 from scd.cryptoki.profile import ProfileError
-from scd.daemon.assemble import PlannedModule, build_service, plan, start_workers
+from scd.daemon.assemble import PlannedModule, build_service, plan, start_workers, warm_up
 from scd.daemon.connection import Connection
 from scd.daemon.daemon import Daemon
 from scd.daemon.doors import Doors
@@ -79,13 +79,9 @@ class App:
             self._daemon.serve(lambda: pipe.serve(greet=False)).add_done_callback(lambda _: self._finish())
         if self._doors.program is not None:
             asyncio.get_running_loop().add_reader(self._doors.program, self._program_ended)
-        self._warm()
+        self._warming = asyncio.create_task(warm_up(self._daemon.service, self._planned))
         log.info("pid=%d socket=%s ready", os.getpid(), self._doors.path or "-")
         self._listen_to_signals()
-
-    def _warm(self) -> None:
-        """See to it that the first command finds tokens and keys listed."""
-        self._warming = asyncio.create_task(self._daemon.service.rescan(again=True))
 
     def _program_ended(self) -> None:
         if self._doors.program is not None:
@@ -150,14 +146,17 @@ class App:
         old, self._daemon.service = self._daemon.service, build_service(settings, planned)
         self._daemon.deny_admin = settings.deny_admin
         log.info("configuration read again, all tokens logged out")
-        self._warm()
         await old.catalogue.registry.close()
+        await warm_up(self._daemon.service, planned)
 
     async def _wind_up(self) -> None:
         """Cancel what is left and let the workers go."""
+        at_once = not self._daemon.finishing  # as KILLSCD wants it, which waits for nobody
         own = (self._accepting, self._warming, self._reloading)
         rest = [*(task for task in own if task is not None), *self._daemon.connections]
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+        if at_once:
+            end_busy_workers(self._daemon.service)
         await self._daemon.service.catalogue.registry.close()

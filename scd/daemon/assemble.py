@@ -84,7 +84,8 @@ def _quirks(profile: Profile) -> tuple[str, ...]:
 def start_workers(planned: Sequence[PlannedModule]) -> None:
     """Start the first worker of every module; they load while we go on."""
     for module in planned:
-        module.started = spawn(module.config, log_level=module.log_level)
+        with contextlib.suppress(OSError):  # it is tried again when it is needed, and then the log says why not
+            module.started = spawn(module.config, log_level=module.log_level)
 
 
 async def warm_up(service: Service, planned: Sequence[PlannedModule]) -> None:

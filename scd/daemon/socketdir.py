@@ -10,8 +10,9 @@ import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+_VARIABLES = ("GNUPG_PKCS11_SOCKETDIR", "TMPDIR")
 PREFIX = "scd-"
 SOCKET = "S.scd"
 _DIGITS = 10  # hexadecimal, in the folder's name
@@ -26,10 +27,15 @@ class SocketFolder:
     `path` is the socket's absolute name; `warnings` say which better place could not be used, and why.
     """
 
-    def __init__(self, environ: Mapping[str, str], *, backlog: int, everyone: bool = False) -> None:
-        """`everyone`: other uids may connect, to be told apart by their credentials. Raises OSError."""
+    def __init__(
+        self, environ: Mapping[str, str], *, backlog: int, everyone: bool = False, last: str = "/tmp"
+    ) -> None:  # fmt: skip
+        """`everyone`: other uids may connect, to be told apart by their credentials. `last`: the place to try last.
+
+        Raises OSError.
+        """
         self.warnings: list[str] = []
-        self._folder, self._lock = self._create(environ)
+        self._folder, self._lock = self._create((*(environ.get(name) for name in _VARIABLES), last))
         self.path = os.path.join(self._folder, SOCKET)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -41,8 +47,9 @@ class SocketFolder:
             self.remove()
             raise
 
-    def _create(self, environ: Mapping[str, str]) -> tuple[str, int]:
-        for base in _bases(environ):
+    def _create(self, places: Iterable[str | None]) -> tuple[str, int]:
+        # Absolute, since a daemon changes its working directory.
+        for base in [os.path.abspath(place) for place in dict.fromkeys(places) if place]:
             if len(os.fsencode(base)) + _REST > _LONGEST:
                 self.warnings.append(f"'{base}' is too long a path for the socket; looking for another place")
                 continue
@@ -69,12 +76,6 @@ class SocketFolder:
     def clean_neighbours(self) -> None:
         """`clean_stale` where this folder lies; it takes a while where there are many files."""
         clean_stale(os.path.dirname(self._folder))
-
-
-def _bases(environ: Mapping[str, str]) -> list[str]:
-    """Where to try, in order. Absolute, since a daemon changes its working directory."""
-    named = (environ.get("GNUPG_PKCS11_SOCKETDIR"), environ.get("TMPDIR"), "/tmp")
-    return [os.path.abspath(base) for base in dict.fromkeys(named) if base]
 
 
 def _new_folder(base: str) -> tuple[str, int]:

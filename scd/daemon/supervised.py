@@ -14,7 +14,7 @@ _HINT = "start scd by a systemd socket unit"
 
 def handed_over() -> Doors:
     """The socket that we were started with; the variables that speak of it end here. Raises OSError."""
-    pid, count, _ = (os.environ.pop(name, None) for name in _VARIABLES)
+    pid, count, _ = (os.environ.pop(name, None) or None for name in _VARIABLES)
     if pid is not None and pid != str(os.getpid()):
         raise OSError(f"--supervised: LISTEN_PID is {pid}, another process than this one, {os.getpid()}; {_HINT}")
     if count is not None and count != "1":
