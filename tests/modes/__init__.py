@@ -1,0 +1,1 @@
+"""The program as a process: modes, options, signals, its socket, its end."""
