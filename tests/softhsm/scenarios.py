@@ -166,7 +166,8 @@ def _rsa_templates(key: rsa.RSAPrivateKey, cka_id: bytes) -> tuple[dict[Attribut
     }  # fmt: skip
     hidden = {
         Attribute.PRIVATE_EXPONENT: big(private.d), Attribute.PRIME_1: big(private.p),
-        Attribute.PRIME_2: big(private.q), Attribute.EXPONENT_1: big(private.dmp1), Attribute.EXPONENT_2: big(private.dmq1),
+        Attribute.PRIME_2: big(private.q), Attribute.EXPONENT_1: big(private.dmp1),
+        Attribute.EXPONENT_2: big(private.dmq1),
         Attribute.COEFFICIENT: big(private.iqmp), Attribute.SIGN: True, Attribute.DECRYPT: True,
     }  # fmt: skip
     return {Attribute.CLASS: ObjectClass.PUBLIC_KEY} | shown, {

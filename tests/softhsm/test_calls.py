@@ -17,6 +17,7 @@ from tests.softhsm.scenarios import (
     wrong_pins,
 )
 
+NEW = ("--id", "77", "--label", "new")
 PLACES = ("/usr/lib/*/pkcs11/pkcs11-spy.so", "/usr/lib/*/pkcs11-spy.so", "/usr/lib64/pkcs11/pkcs11-spy.so")
 
 
@@ -52,7 +53,7 @@ def test_wrong_pins_leak_no_session(spy: dict[str, str], minted: Minted) -> None
 
 def test_only_new_handles_are_read(spy: dict[str, str], own_tokens: Minted) -> None:
     tool = ["pkcs11-tool", "--module", str(own_tokens.module), "--token-label", "work", "--login", "--pin"]
-    change = [*tool, own_tokens.tokens["work"].pin, "--keypairgen", "--key-type", "EC:prime256v1", "--label", "new"]
+    change = [*tool, own_tokens.tokens["work"].pin, "--keypairgen", "--key-type", "EC:prime256v1", *NEW]
     calls = run(something_new, spy, own_tokens, "work", change=change)
     objects = sum(len(entry.parts) for entry in own_tokens.tokens["work"].objects.values())
     assert "new" in calls["labels"]
