@@ -13,12 +13,13 @@ import scd.daemon.commands  # noqa: F401  # fills the command table
 from scd import logs
 from scd.config import CommandLine, ConfigError, Settings, load_settings
 from scd.cryptoki.profile import ProfileError
-from scd.daemon.assemble import PlannedModule, build_service, plan, start_workers, warm_up
+from scd.daemon.assemble import build_service, warm_up
 from scd.daemon.connection import Connection
 from scd.daemon.daemon import Daemon
 from scd.daemon.doors import Doors
 from scd.daemon.health import end_busy_workers, worker_states
 from scd.daemon.listener import accept_clients, allowed_uids
+from scd.daemon.planning import PlannedModule, plan, start_workers
 from scd.daemon.start import OBEYED
 from scd.daemon.transport import StdioTransport
 
@@ -79,7 +80,7 @@ class App:
             self._daemon.serve(lambda: pipe.serve(greet=False)).add_done_callback(lambda _: self._finish())
         if self._doors.program is not None:
             asyncio.get_running_loop().add_reader(self._doors.program, self._program_ended)
-        self._warming = asyncio.create_task(warm_up(self._daemon.service, self._planned))
+        self._warming = asyncio.create_task(warm_up(self._daemon.service))
         log.info("pid=%d socket=%s ready", os.getpid(), self._doors.path or "-")
         self._listen_to_signals()
 
@@ -147,7 +148,7 @@ class App:
         self._daemon.deny_admin = settings.deny_admin
         log.info("configuration read again, all tokens logged out")
         await old.catalogue.registry.close()
-        await warm_up(self._daemon.service, planned)
+        await warm_up(self._daemon.service)
 
     async def _wind_up(self) -> None:
         """Cancel what is left and let the workers go."""

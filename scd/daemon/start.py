@@ -108,7 +108,7 @@ def serve(command_line: CommandLine, settings: Settings, doors: Doors) -> int:
     try:
         if doors.stdio:
             os.write(1, GREETING)
-        from scd.daemon.assemble import plan, start_workers
+        from scd.daemon.planning import plan, start_workers
 
         planned = plan(settings, os.environ)
         start_workers(planned)

@@ -26,6 +26,11 @@ class FakeWorker(FakeModule):
         self.epoch = 1
         self.available = True
         self.load = 0
+        self.started = False
+
+    def start(self) -> None:
+        """Begin loading."""
+        self.started = True
 
     def restart(self) -> None:
         """Crash and come back: logins are lost."""
@@ -257,3 +262,9 @@ async def test_decryption_goes_the_same_way(pool: Pool) -> None:
     pool.workers[0].restart()
     assert len(await pool.module.decrypt(DecryptRequest(address, key.shown(True).public.q))) == 32  # type: ignore[union-attr]  # a P-256 key
     assert pool.counts(Op.DECRYPT) == [0, 1, 0]
+
+
+def test_starting_the_pool_starts_every_worker() -> None:
+    pool = Pool()
+    PooledModule(pool.workers).start()
+    assert all(worker.started for worker in pool.workers)

@@ -39,6 +39,9 @@ class PoolWorker(TokenModule, Protocol):
     def available(self) -> bool:
         """A request would not be refused outright."""
 
+    def start(self) -> None:
+        """Begin loading, unless it runs."""
+
 
 class PooledModule:
     """See `scd.token.port.TokenModule`.
@@ -52,6 +55,11 @@ class PooledModule:
         self._teller = 0
         self._logins: dict[TokenId, dict[int, int]] = defaultdict(dict)  # worker -> its epoch at login
         self._one_login = asyncio.Lock()  # a PIN that is refused must not be on its way a second time
+
+    def start(self) -> None:
+        """Begin loading in every worker that does not run yet. Raises ModuleUnavailable."""
+        for worker in self.workers:
+            worker.start()
 
     async def tokens(self) -> tuple[TokenInfo, ...]:
         """See the port. A token is logged in when one worker is."""
