@@ -88,7 +88,7 @@ def test_a_pin_is_revealed_in_two_files_only() -> None:
 
 
 def test_the_start_path_is_light() -> None:
-    """What runs before the greeting imports none of these; seen in a fresh interpreter."""
+    """What runs before workers start imports none of these; seen in a fresh interpreter."""
     import subprocess
     import sys
 
@@ -103,7 +103,7 @@ def test_the_start_path_is_light() -> None:
         "ssl",
         "typing_extensions",
     ]
-    code = f"import sys, scd.daemon.start; print([m for m in {heavy!r} if m in sys.modules])"
+    code = f"import sys, scd.daemon.start, scd.daemon.planning; print([m for m in {heavy!r} if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
 
