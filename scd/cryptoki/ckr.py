@@ -103,6 +103,9 @@ _STALE_OBJECT = frozenset(
         "CRYPTOKI_NOT_INITIALIZED",
     )
 )
+_BROKEN_MODULE = frozenset(
+    _BY_NAME[name] for name in ("DEVICE_ERROR", "GENERAL_ERROR", "FUNCTION_FAILED", "CRYPTOKI_NOT_INITIALIZED")
+)
 # The module said no to this mechanism or function, not to the data: the next rung of a ladder may do.
 _NEXT_RUNG = frozenset(
     _BY_NAME[name]
@@ -158,6 +161,11 @@ class CkrError(Exception):
     def is_stale_object(self) -> bool:
         """Session or object are gone, as opposed to an attribute that is not there."""
         return self.rv in _STALE_OBJECT
+
+    @property
+    def is_broken_module(self) -> bool:
+        """Perhaps the module has lost what is behind it."""
+        return self.rv in _BROKEN_MODULE
 
     @property
     def is_next_rung(self) -> bool:

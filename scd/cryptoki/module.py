@@ -56,6 +56,7 @@ class InProcessModule:
     def __init__(self, config: ModuleConfig, load: Callable[[str], Native] = Native) -> None:
         self._config = config
         self._tokens: dict[TokenId, _Token] = {}
+        self._seen: set[TokenId] = set()
         if Quirk.INIT_ARGS_REQUIRED.value in config.quirks and not config.init_args:
             raise ModuleUnavailable(
                 f"module {config.name}: {config.library} cannot start without init arguments; "
@@ -63,7 +64,7 @@ class InProcessModule:
             )
         try:
             self._native = load(config.library)
-            self._native.initialize(config.init_args, locking=Quirk.SINGLE_THREAD_INIT.value not in config.quirks)
+            self._initialize()
         except (OSError, AttributeError) as error:
             raise ModuleUnavailable(f"module {config.name}: cannot load {config.library}: {error}") from error
         except CkrError as error:
@@ -71,17 +72,62 @@ class InProcessModule:
 
     def tokens(self) -> tuple[TokenInfo, ...]:
         """Every token of the module, in slot order; a slot that fails is left out."""
-        present = {slot: info for slot in self._slots() if (info := self._info(slot)) is not None}
+        present = self._look()
         for token, held in list(self._tokens.items()):
             if held.slot not in present or present[held.slot].id != token:
                 self._drop(token)
-        return tuple(present.values())
+        if self._misses_a_token(present):
+            with contextlib.suppress(CkrError):  # the next look says it
+                self._restart()
+            present = self._look()
+        infos = tuple(present.values())
+        self._seen |= {info.id for info in infos if info.initialized}
+        return infos
+
+    def _look(self) -> dict[int, TokenInfo]:
+        return {slot: info for slot in self._slots() if (info := self._info(slot)) is not None}
 
     def _slots(self) -> list[int]:
         try:
             return self._native.slots()
         except CkrError as error:
+            if not error.is_broken_module:
+                raise to_token_error(error, f"module {self._config.name}") from error
+        try:
+            self._restart()
+            return self._native.slots()
+        except CkrError as error:
             raise to_token_error(error, f"module {self._config.name}") from error
+
+    def _is_broken(self) -> bool:
+        """Not even the slots can be asked for: a server behind the module is gone, and C_Initialize finds the next."""
+        try:
+            self._native.slots()
+        except CkrError as error:
+            return error.is_broken_module
+        return False
+
+    def _misses_a_token(self, present: dict[int, TokenInfo]) -> bool:
+        """A token that this module would not see come is gone, or there is none; no login is lost by looking anew."""
+        shown = {info.id for info in present.values() if info.initialized}
+        return (
+            Quirk.RESCAN_NEEDS_RESTART.value in self._config.quirks
+            and not (shown and self._seen <= shown)
+            and not any(info.logged_in for info in present.values())
+        )
+
+    def _restart(self) -> None:
+        """C_Finalize and C_Initialize: all sessions and logins end. Raises CkrError."""
+        self._tokens.clear()
+        if Quirk.NO_FINALIZE.value not in self._config.quirks:
+            with contextlib.suppress(CkrError):
+                self._native.finalize()
+            self._initialize()
+
+    def _initialize(self) -> None:
+        self._native.initialize(
+            self._config.init_args, locking=Quirk.SINGLE_THREAD_INIT.value not in self._config.quirks
+        )
 
     def _info(self, slot: int) -> TokenInfo | None:
         try:
@@ -235,6 +281,8 @@ class InProcessModule:
                 return work()
             except CkrError as error:
                 translated = to_token_error(error, about)
+                if error.is_broken_module and self._is_broken():
+                    translated = TokenRemoved(str(translated))
                 self._take_note(token, translated)
                 if last or not isinstance(translated, again):
                     raise translated from error

@@ -41,6 +41,7 @@ class Quirk(Enum):
     SINGLE_THREAD_INIT = "single-thread-init"
     NO_FINALIZE = "no-finalize"
     LOGIN_BEFORE_LISTING = "login-before-listing"
+    RESCAN_NEEDS_RESTART = "rescan-needs-restart"
 
 
 @dataclass(frozen=True, slots=True)

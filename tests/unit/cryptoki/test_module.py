@@ -77,7 +77,7 @@ class TestTokens:
     def test_a_module_that_fails_altogether_says_so(self) -> None:
         native = MemoryNative()
         under = module(native)
-        native.fail_next("C_GetSlotList", "GENERAL_ERROR")
+        native.fail_next("C_GetSlotList", "GENERAL_ERROR", "GENERAL_ERROR")  # the second after C_Initialize
         with pytest.raises(TokenFailure, match="module memory: C_GetSlotList: CKR_GENERAL_ERROR"):
             under.tokens()
 
