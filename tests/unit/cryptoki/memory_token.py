@@ -138,6 +138,8 @@ def compute(token: MemoryToken, kind: str, mechanism: int, key: MemoryObject, da
                 raise Refused("MECHANISM_PARAM_INVALID")
             return fake_crypto.sign(private, data)
         assert isinstance(private, ec.EllipticCurvePrivateKey)
+        if len(data) > (private.key_size + 7) // 8:
+            raise Refused("DATA_LEN_RANGE")
         signature = fake_crypto.sign(private, data)
     except InvalidData:
         raise Refused("ENCRYPTED_DATA_INVALID" if kind == "Decrypt" else "DATA_LEN_RANGE") from None
