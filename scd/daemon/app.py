@@ -153,8 +153,7 @@ class App:
     async def _wind_up(self) -> None:
         """Cancel what is left and let the workers go."""
         at_once = not self._daemon.finishing  # as KILLSCD wants it, which waits for nobody
-        own = (self._accepting, self._warming, self._reloading)
-        rest = [*(task for task in own if task is not None), *self._daemon.connections]
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
