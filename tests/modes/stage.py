@@ -7,6 +7,7 @@ import ctypes
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -187,7 +188,10 @@ class Running:
 
     def end(self, deadline_s: float = DEADLINE_S) -> int:
         """Its exit status, when it ends by itself."""
-        return self.process.wait(deadline_s)
+        status = self.process.wait(deadline_s)
+        if status:
+            sys.stderr.write(self.stage.said)  # for the report, should that be a surprise
+        return status
 
     def workers(self) -> list[int]:
         """The processes it has started and not yet reaped."""

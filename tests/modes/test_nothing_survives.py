@@ -45,7 +45,7 @@ def test_workers_in_a_module_go_with_the_daemon(token_stage: Stage, when: str) -
     os.mkfifo(library)
     token_stage.configure(f"providers stuck\nprovider-stuck-library {library}\n")
     daemon = token_stage.start("--multi-server")
-    handles = processes.open_handles(eventually(daemon.workers, "a worker"))
+    handles = processes.open_handles(eventually(lambda: _executed(daemon), "a worker"))
     (worker,) = handles
     if when == "starting":
         os.kill(worker, signal.SIGSTOP)
@@ -83,6 +83,11 @@ def test_all_workers_are_reaped_before_an_ordinary_end(three: Running) -> None:
 
 def _is_zombie(pid: int) -> bool:
     return os.path.exists(f"/proc/{pid}") and not is_running(pid)
+
+
+def _executed(daemon: Running) -> list[int]:
+    """The workers that no longer are a copy of the daemon, which waits for that (vfork(2))."""
+    return [pid for pid in daemon.workers() if "scd-worker:" in processes.command_line(pid)]
 
 
 def _reader(fifo: Path) -> int | None:
