@@ -143,14 +143,13 @@ class MemoryNative(Native):
         token = there.token
         if user == USER and id(token) in self.logged_in:
             raise Refused("USER_ALREADY_LOGGED_IN")
-        if user == CONTEXT_SPECIFIC and there.operation is None:
+        if user == CONTEXT_SPECIFIC and there.operation is None and not token.affirms_any_time:
             raise Refused("OPERATION_NOT_INITIALIZED")
         if pin is None or pin[:length] != token.pin:
             raise Refused("PIN_INCORRECT")
         if user == USER:
             self.logged_in.add(id(token))
-        else:
-            assert there.operation is not None
+        elif there.operation is not None:
             there.operation.affirmed = True
 
     def C_Logout(self, session: int) -> None:

@@ -58,7 +58,7 @@ class MemoryToken:
 
     `point_forms`: what C_DeriveKey takes, of "bare" and "wrapped". `needs_length`: whether its template must, must not
     or may (None) hold CKA_VALUE_LEN. `unwraps_greedily`: it takes a bare point that reads so for an OCTET STRING.
-    `eddsa_params`: whether CK_EDDSA_PARAMS must, must not or may be there.
+    `affirms_any_time`: C_Login for one operation is taken without one, too. `eddsa_params`: whether CK_EDDSA_PARAMS must, must not or may be there.
     """
 
     label: str
@@ -74,6 +74,7 @@ class MemoryToken:
     point_forms: frozenset[str] = frozenset({"bare", "wrapped"})
     needs_length: bool | None = None
     unwraps_greedily: bool = False
+    affirms_any_time: bool = False
     eddsa_params: bool | None = None
     shows_secrets: bool = True
     drops_zeros: bool = False
