@@ -58,7 +58,8 @@ class MemoryToken:
 
     `point_forms`: what C_DeriveKey takes, of "bare" and "wrapped". `needs_length`: whether its template must, must not
     or may (None) hold CKA_VALUE_LEN. `unwraps_greedily`: it takes a bare point that reads so for an OCTET STRING.
-    `affirms_any_time`: C_Login for one operation is taken without one, too. `eddsa_params`: whether CK_EDDSA_PARAMS must, must not or may be there.
+    `affirms_any_time`: C_Login for one operation is taken without one, too. `eddsa_params`: whether CK_EDDSA_PARAMS
+    must, must not or may be there.
     """
 
     label: str
