@@ -18,7 +18,7 @@ from scd.cryptoki.keytypes.operation import Operation
 from scd.cryptoki.moduleconfig import ModuleConfig
 from scd.cryptoki.native import Native, RawTokenInfo
 from scd.cryptoki.profile import Quirk
-from scd.cryptoki.session import TokenSession
+from scd.cryptoki.session import LoginLost, TokenSession
 from scd.gcrypt.curves import Family
 from scd.gcrypt.pubkey import RsaPublicKey
 from scd.token.errors import (
@@ -48,6 +48,11 @@ class _Token:
     mechanisms: frozenset[int]
     listing: Listing
     chosen: dict[bytes, dict[str, str]] = field(default_factory=dict)
+
+    def end_login(self) -> None:
+        """Here, whatever the token thinks of it."""
+        self.session.logout()
+        self.listing.forget_private()
 
 
 class InProcessModule:
@@ -179,8 +184,7 @@ class InProcessModule:
     def logout(self, token: TokenId) -> None:
         """See the port."""
         if token in self._tokens:
-            self._tokens[token].session.logout()
-            self._tokens[token].listing.forget_private()
+            self._tokens[token].end_login()
 
     def sign(self, request: SignRequest) -> bytes:
         """See the port."""
@@ -241,7 +245,18 @@ class InProcessModule:
             )  # fmt: skip
             return work(operation)
 
-        return self._twice(address.token, attempt)
+        def attempt_logged_in() -> bytes:
+            try:
+                return attempt()
+            except LoginLost:
+                if context_only_when_asked:  # such a token takes no PIN for what has no Init
+                    raise
+                held = self._held(address.token)
+                held.end_login()
+                held.session.login(pin)
+                return attempt()
+
+        return self._twice(address.token, attempt_logged_in)
 
     def _find_key(self, held: _Token, address: KeyAddress) -> tuple[KeyPair, int]:
         """The key and its private handle; listed again when it is not known yet (it may have been hidden)."""

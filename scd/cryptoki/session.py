@@ -7,15 +7,25 @@ import contextlib
 from pkcs11 import UserType
 
 from scd.cryptoki.ckr import (
+    OPERATION_NOT_INITIALIZED,
     USER_ALREADY_LOGGED_IN,
     USER_NOT_LOGGED_IN,
     CkrError,
     to_token_error,
 )
 from scd.cryptoki.native import Native
+from scd.token.errors import TokenFailure
 from scd.token.secrets import Pin
 
 CONTEXT_SPECIFIC = 2  # CKU_CONTEXT_SPECIFIC; PKCS#11 v3.1 §5.6.8
+
+
+class LoginLost(TokenFailure):
+    """The user's login, without which there is none for one operation, has ended unnoticed.
+
+    Seen with OpenSC 0.23: a wrong PIN for one operation ends it, and the next C_Login for one says
+    CKR_OPERATION_NOT_INITIALIZED.
+    """
 
 
 class TokenSession:
@@ -58,6 +68,8 @@ class TokenSession:
         try:
             self._login(CONTEXT_SPECIFIC, pin)
         except CkrError as error:
+            if error.rv == OPERATION_NOT_INITIALIZED:
+                raise LoginLost(f"{self.about}: {error}") from error
             raise to_token_error(error, self.about) from error
 
     def _login(self, user_type: int, pin: Pin | None) -> None:
