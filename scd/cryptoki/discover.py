@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from pkcs11 import Attribute, KeyType, ObjectClass
+from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 
 from scd.cryptoki.ckr import OBJECT_HANDLE_INVALID, CkrError
 from scd.cryptoki.native import Native, from_ulong, ulong
@@ -31,6 +31,8 @@ _PUBLIC = (*_COMMON, Attribute.VERIFY, Attribute.ENCRYPT, Attribute.WRAP, Attrib
 _RSA_MATERIAL = (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT)
 _EC_MATERIAL = (Attribute.EC_PARAMS, Attribute.EC_POINT)
 _CERTIFICATE = (Attribute.ID, Attribute.LABEL, Attribute.CERTIFICATE_TYPE, Attribute.VALUE)
+
+_DERIVATIONS = frozenset({int(Mechanism.ECDH1_DERIVE), int(Mechanism.ECDH1_COFACTOR_DERIVE)})
 
 _Read = PrivateObject | PublicObject | Certificate | Skipped
 
@@ -58,10 +60,13 @@ class Listing:
         return next((k for k in self.objects.keys if k.keygrip == keygrip), None) if self.objects else None
 
 
-def refresh(listing: Listing, native: Native, session: TokenSession, *, presume: bool) -> None:
+def refresh(
+    listing: Listing, native: Native, session: TokenSession, *, presume: bool, mechanisms: frozenset[int] = frozenset()
+) -> None:
     """Bring `listing` up to date; its version changes only when something did.
 
     Handles known from before are not read again: three searches are the whole cost of finding nothing new.
+    `mechanisms` are those of the slot, none when it does not tell.
     Raises CkrError when the session is lost.
     """
     present = [
@@ -79,10 +84,11 @@ def refresh(listing: Listing, native: Native, session: TokenSession, *, presume:
         presume=presume,
     )
     odd = [o for o in listing.read.values() if isinstance(o, Skipped)]
+    keys = [_as_able(key, mechanisms) for key in outcome.keys]
     listing.presumed = presume
     listing.handles = outcome.handles
     now = TokenObjects(
-        tuple(sorted(outcome.keys, key=lambda key: (key.cka_id, key.keygrip))),  # the module's order may vary
+        tuple(sorted(keys, key=lambda key: (key.cka_id, key.keygrip))),  # the module's order may vary
         tuple(sorted(outcome.certificates, key=lambda one: (one.cka_id, one.der))),
         tuple(sorted(odd + outcome.skipped, key=lambda one: (one.what, one.reason))),
         listing.version,
@@ -90,6 +96,16 @@ def refresh(listing: Listing, native: Native, session: TokenSession, *, presume:
     if now != listing.objects:
         listing.version += 1
         listing.objects = replace(now, version=listing.version)
+
+
+def _as_able(key: KeyPair, mechanisms: frozenset[int]) -> KeyPair:
+    """The key, without decryption where its attributes promise a derivation that the slot does not have.
+
+    tpm2-pkcs11 1.9 sets CKA_DERIVE and has no ECDH; p11-kit 0.24 does not hand it on. gpg would encrypt to such a key.
+    """
+    if mechanisms and isinstance(key.public, EccPublicKey) and not mechanisms & _DERIVATIONS:
+        return replace(key, can_decrypt=False)
+    return key
 
 
 def _read(native: Native, session: int, kind: int, handle: int) -> _Read:

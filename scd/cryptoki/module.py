@@ -168,7 +168,7 @@ class InProcessModule:
         held = self._held(token)
         info = self._info(held.slot)
         presume = bool(info and info.login_required and not held.session.logged_in)
-        refresh(held.listing, self._native, held.session, presume=presume)
+        refresh(held.listing, self._native, held.session, presume=presume, mechanisms=held.mechanisms)
         return held.listing
 
     def login(self, token: TokenId, pin: Pin | None) -> None:

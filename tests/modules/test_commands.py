@@ -28,6 +28,14 @@ def test_learn_shows_every_key_by_its_right_keygrip(daemon: TokenDaemon, bed: Be
     assert daemon.ok("LEARN --force").inquiries == []
 
 
+def test_a_key_that_cannot_decrypt_is_not_offered_for_encryption(daemon: TokenDaemon, bed: Bed) -> None:
+    """gpg would encrypt to it, and nobody could read the letter."""
+    daemon.ok("SERIALNO")
+    offered = {line.split()[0] for line in daemon.ok("KEYINFO --list=encr").values("KEYINFO")}
+
+    assert not offered & {keygrip(key.public) for key in bed.keys.values() if not key.decrypts}
+
+
 def test_keyrefs_tell_the_cka_id(daemon: TokenDaemon, bed: Bed) -> None:
     daemon.ok("SERIALNO")
     listed = daemon.listed()
