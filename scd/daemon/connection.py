@@ -16,6 +16,7 @@ from scd.assuan.protocol import State, refusal
 from scd.daemon.daemon import Daemon
 from scd.daemon.failures import CommandError, code_for
 from scd.daemon.greeting import GREETING
+from scd.daemon.lock import KEPT_OUT
 from scd.daemon.slowdown import Slowdown
 from scd.daemon.table import COMMANDS, CommandSpec
 from scd.daemon.transport import Transport
@@ -36,7 +37,10 @@ class ClientGone(Exception):
 
 
 class Connection:
-    """`data` is what SETDATA collected; `serial` the card this client chose, None for the default one."""
+    """`data` is what SETDATA collected; `serial` the card this client chose, None for the default one.
+
+    `current` is the card it has worked with; when that one is gone, only SERIALNO or RESTART make it forgotten.
+    """
 
     def __init__(self, daemon: Daemon, transport: Transport, *, is_pipe: bool = False) -> None:
         self.daemon = daemon
@@ -44,7 +48,7 @@ class Connection:
         self.number = next(_numbers)
         self.data = bytearray()
         self.serial: str | None = None
-        self.event_signal = 0
+        self.current: str | None = None
         self.slowdown = Slowdown()
         self._transport = transport
         self._decoder = Decoder()
@@ -72,6 +76,7 @@ class Connection:
         except (ClientGone, OSError):
             pass
         finally:
+            self.daemon.lock.release(self)
             self._transport.close()
 
     async def _answer(self, event: Event) -> None:
@@ -91,6 +96,8 @@ class Connection:
             return
         self.daemon.statistics.count(command.name)
         try:
+            if spec.name in KEPT_OUT and self.daemon.lock.forbids(self):
+                raise CommandError(GpgErr.LOCKED)
             await spec.handler(self, Arguments(command.args))
         except CommandError as error:
             self._error(error.code, error.text)
@@ -104,6 +111,8 @@ class Connection:
             self._error(GpgErr.INTERNAL, "")
         else:
             self.send(lines.ok(spec.closing))
+        finally:
+            self.daemon.watch.look()
 
     def _error(self, code: GpgErr, text: str) -> None:
         self.daemon.statistics.errors += 1
@@ -197,26 +206,33 @@ class Connection:
     async def dismiss(self) -> None:
         await self.inquire("DISMISSPINPADPROMPT")
 
+    async def anything(self) -> None:
+        """Wait until the client says something, which stays to be answered, or leaves (ClientGone)."""
+        self._events.appendleft(await self._next())
+
     async def card(self) -> Card | None:
         """The card this client works with now: the chosen one while it is there, else the default."""
         catalogue = self.service.catalogue
         if not catalogue.cards:
             await self.service.rescan()
-        if self.serial is not None:
-            return catalogue.by_serial(self.serial)
-        return catalogue.default()
+        card = catalogue.by_serial(self.serial) if self.serial is not None else catalogue.default()
+        if card is not None and self.current is None:
+            self.current = card.serial
+        return card
 
     async def need_card(self) -> Card:
-        """As `card`, or ERR."""
+        """As `card`, or ERR: CARD_REMOVED as long as the one worked with before is gone and SERIALNO has not come."""
         card = await self.card()
+        if self.current is not None and self.service.catalogue.by_serial(self.current) is None:
+            raise CommandError(GpgErr.CARD_REMOVED)
         if card is None:
-            raise CommandError(GpgErr.ENODEV if self.serial is None else GpgErr.CARD_REMOVED)
+            raise CommandError(GpgErr.ENODEV)
         return card
 
     def forget_session(self) -> None:
         """What RESTART ends: data, choice of card; the login stays."""
         self.data.clear()
-        self.serial = None
+        self.serial = self.current = None
 
 
 def _shown(spec: CommandSpec | None, command: Command) -> str:

@@ -7,6 +7,8 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from scd.daemon.lock import CardLock
+from scd.daemon.watch import Watch
 from scd.service.operations import Service
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,8 @@ class Daemon:
         self.service = service
         self.deny_admin = deny_admin
         self.statistics = Statistics()
+        self.lock = CardLock()
+        self.watch = Watch(lambda: self.service)
         self.socket_name: str | None = None
         self.connections: set[asyncio.Task[None]] = set()
         self._end = asyncio.Event()

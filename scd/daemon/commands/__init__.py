@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from scd.daemon.commands import attributes, card, crypto, info, keys, refused, session
+from scd.daemon.commands import attributes, card, cards, crypto, info, keys, refused, session
 
-__all__ = ["attributes", "card", "crypto", "info", "keys", "refused", "session"]
+__all__ = ["attributes", "card", "cards", "crypto", "info", "keys", "refused", "session"]

@@ -16,6 +16,9 @@ from scd.service.catalogue import Card, CardKey
 from scd.service.roles import ENCRYPT, ROLES, Role
 from scd.token.model import PinTries
 
+APPLICATION = "openpgp"
+"""What every token looks like to clients: gpg and gpg-card list keys of no unknown application."""
+
 _MANUFACTURER = 0x3131  # the number in gnupg-pkcs11-scd's serial numbers
 _UNKNOWN = -2  # gpg-card's "no such PIN, or not known"; PKCS#11 has no counters
 _RETRIES = {PinTries.LOCKED: 0, PinTries.FINAL: 1}
@@ -84,7 +87,7 @@ def _serial(_conn: Connection, card: Card) -> list[str]:
 
 
 def _apptype(_conn: Connection, _card: Card) -> list[str]:
-    return ["openpgp"]
+    return [APPLICATION]
 
 
 def _extcap(_conn: Connection, _card: Card) -> list[str]:

@@ -26,6 +26,7 @@ async def serialno(conn: Connection, args: Arguments) -> None:
     if args.rest.lower() not in _APPLICATIONS:
         raise CommandError(GpgErr.NOT_SUPPORTED, f"no application {args.rest}")
     await conn.service.rescan()
+    conn.current = None
     demanded = args.value("--demand")
     if demanded is not None:
         await _choose(conn, demanded)
@@ -46,7 +47,7 @@ async def _choose(conn: Connection, demanded: str) -> Card:
     if card is None:
         await conn.slowdown.pause()
         raise CommandError(GpgErr.ENODEV)
-    conn.serial = card.serial
+    conn.serial = conn.current = card.serial
     return card
 
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from scd.assuan.arguments import Arguments
 from scd.assuan.gpgerror import GpgErr
 from scd.assuan.lines import comment, escape
+from scd.daemon.commands.attributes import APPLICATION
 from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import COMMANDS, command
@@ -17,7 +18,6 @@ log = logging.getLogger(__name__)
 
 # gpg warns of every server whose number is lower than its own, whatever the server is; there is no other use of it.
 VERSION_FOR_CLIENTS = "99.0"
-_APPLICATION = "openpgp"
 
 
 @command("GETINFO <what>")
@@ -71,7 +71,7 @@ async def _deny_admin(conn: Connection, _words: tuple[str, ...]) -> None:
 
 
 async def _app_list(conn: Connection, _words: tuple[str, ...]) -> None:
-    conn.send_data(f"{_APPLICATION}:\n".encode())
+    conn.send_data(f"{APPLICATION}:\n".encode())
 
 
 async def _card_list(conn: Connection, _words: tuple[str, ...]) -> None:
@@ -84,13 +84,13 @@ async def _card_list(conn: Connection, _words: tuple[str, ...]) -> None:
 
 async def _active_apps(conn: Connection, _words: tuple[str, ...]) -> None:
     card = await conn.need_card()
-    conn.status("SERIALNO", card.serial, _APPLICATION)
+    conn.status("SERIALNO", card.serial, APPLICATION)
 
 
 async def _all_active_apps(conn: Connection, _words: tuple[str, ...]) -> None:
     await conn.service.rescan()
     for card in conn.service.catalogue.cards:
-        conn.status("SERIALNO", card.serial, _APPLICATION)
+        conn.status("SERIALNO", card.serial, APPLICATION)
 
 
 async def _cmd_has_option(_conn: Connection, words: tuple[str, ...]) -> None:

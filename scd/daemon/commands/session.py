@@ -13,15 +13,18 @@ _HIGHEST_SIGNAL = 64
 
 @command("RESTART")
 async def restart(conn: Connection, _args: Arguments) -> None:
-    """End this client's session: its data and its choice of card. The token stays logged in."""
+    """End this client's session: its data, its choice of card, its LOCK. The token stays logged in."""
     conn.forget_session()
+    conn.daemon.lock.release(conn)
 
 
 @command("RESET [--keep-lock]")
-async def reset(conn: Connection, _args: Arguments) -> None:
-    """As RESTART, and log the card out, as a card's reset does."""
+async def reset(conn: Connection, args: Arguments) -> None:
+    """As RESTART, and log the card out, as a card's reset does; --keep-lock keeps the LOCK."""
     card = await conn.card()
     conn.forget_session()
+    if not args.has("--keep-lock"):
+        conn.daemon.lock.release(conn)
     if card is not None:
         await conn.service.logins.log_out(card)
 
@@ -50,7 +53,8 @@ async def option(conn: Connection, args: Arguments) -> None:
     number = value.strip()
     if not number.isascii() or not number.isdigit() or int(number) > _HIGHEST_SIGNAL:
         raise CommandError(GpgErr.ASS_PARAMETER, "event-signal wants a signal number, 0 for none")
-    conn.event_signal = int(number)
+    if conn.is_pipe:  # whoever started us; a client of the socket cannot have its signals sent to it
+        conn.daemon.watch.event_signal = int(number)
 
 
 @command("NOP")
