@@ -17,6 +17,7 @@ __all__ = [
     "Curve",
     "Family",
     "curve_by_ec_params",
+    "curve_by_name",
     "curve_by_oid",
     "ec_params",
     "ec_point",
@@ -61,6 +62,11 @@ _BY_ALIAS = {alias: curve for curve in CURVES.values() for alias in curve.aliase
 def curve_by_oid(dotted: str) -> Curve | None:
     """The curve of an object identifier in dotted form, None for one that is not in the table."""
     return _BY_OID.get(dotted)
+
+
+def curve_by_name(name: str) -> Curve | None:
+    """The curve of any of its names, without regard to case: libgcrypt's, GnuPG's short one, X9.62's, PKCS#11's."""
+    return _BY_ALIAS.get(name.lower())
 
 
 def curve_by_ec_params(params: bytes) -> Curve | None:
