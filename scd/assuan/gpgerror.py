@@ -103,6 +103,7 @@ class GpgErr(IntEnum):
     ENODEV = 32848, "No such device"
     ENOENT = 32849, "No such file or directory"
     ENOMEM = 32854, "Cannot allocate memory"
+    ENOSPC = 32859, "No space left on device"
 
 
 def wire_code(code: GpgErr) -> int:

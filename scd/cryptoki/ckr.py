@@ -77,7 +77,16 @@ _ERRORS: dict[str, type[TokenError]] = {
     "WRAPPED_KEY_INVALID": errors.InvalidData,
     "WRAPPED_KEY_LEN_RANGE": errors.InvalidData,
     "PUBLIC_KEY_INVALID": errors.InvalidData,
+    "SESSION_READ_ONLY": errors.TokenReadOnly,
+    "TOKEN_WRITE_PROTECTED": errors.TokenReadOnly,
+    "DEVICE_MEMORY": errors.TokenFull,
+    "TOKEN_RESOURCE_EXCEEDED": errors.TokenFull,
+    "RANDOM_NO_RNG": errors.NotSupported,
+    "PIN_TOO_WEAK": errors.PinUnsuitable,
 }
+# A new PIN that was refused is not a wrong one.
+_NEW_PIN: dict[str, type[TokenError]] = {"PIN_INVALID": errors.PinUnsuitable}
+_SETS_A_PIN = ("C_SetPIN", "C_InitPIN")
 
 _BY_NAME = {name: value for value, name in _NAMES.items()}
 OK = 0
@@ -181,5 +190,7 @@ class CkrError(Exception):
 
 def to_token_error(error: CkrError, about: str) -> TokenError:
     """The domain's error; `about` names the token or key for the message."""
-    kind = _ERRORS.get(_NAMES.get(error.rv, ""), errors.TokenFailure)
+    name = _NAMES.get(error.rv, "")
+    kind = _NEW_PIN.get(name) if error.function in _SETS_A_PIN else None
+    kind = kind or _ERRORS.get(name, errors.TokenFailure)
     return kind(f"{about}: {error}")

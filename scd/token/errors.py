@@ -23,12 +23,24 @@ class PinLengthInvalid(TokenError):
     """The PIN lies outside the token's length limits; no try is spent."""
 
 
+class PinUnsuitable(TokenError):
+    """The token will not have this as its new PIN: too simple, or with characters it does not take."""
+
+
 class PinBlocked(TokenError):
     """The user PIN is locked; only the security officer can help."""
 
 
 class PinNotSet(TokenError):
     """The token has no user PIN yet."""
+
+
+class SoPinIncorrect(TokenError):
+    """The token refused the security officer's PIN; one try is spent."""
+
+
+class SoPinBlocked(TokenError):
+    """The security officer's PIN is locked; nobody can help but by initialising the token anew."""
 
 
 class Canceled(TokenError):
@@ -51,6 +63,10 @@ class KeyNotFound(TokenError):
     """The token has no such key, or no private half of it."""
 
 
+class KeyExists(TokenError):
+    """The place for a new key is taken, or the token has this key already; nothing was changed."""
+
+
 class WrongKeyUsage(TokenError):
     """The key may not be used this way."""
 
@@ -65,6 +81,14 @@ class InvalidData(TokenError):
 
 class NotSupported(TokenError):
     """The module does not have this function at all."""
+
+
+class TokenReadOnly(TokenError):
+    """The token, or the module, lets nothing be written."""
+
+
+class TokenFull(TokenError):
+    """The token has no room for another object."""
 
 
 class TokenFailure(TokenError):

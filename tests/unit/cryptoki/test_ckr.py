@@ -66,11 +66,24 @@ def test_everything_becomes_a_token_error_that_names_function_and_value() -> Non
         ("OBJECT_HANDLE_INVALID", errors.SessionLost), ("KEY_HANDLE_INVALID", errors.SessionLost),
         ("KEY_FUNCTION_NOT_PERMITTED", errors.WrongKeyUsage), ("MECHANISM_INVALID", errors.UnsupportedAlgorithm),
         ("FUNCTION_NOT_SUPPORTED", errors.NotSupported), ("DATA_INVALID", errors.InvalidData),
+        ("TOKEN_WRITE_PROTECTED", errors.TokenReadOnly), ("SESSION_READ_ONLY", errors.TokenReadOnly),
+        ("DEVICE_MEMORY", errors.TokenFull), ("TOKEN_RESOURCE_EXCEEDED", errors.TokenFull),
+        ("RANDOM_NO_RNG", errors.NotSupported), ("PIN_TOO_WEAK", errors.PinUnsuitable),
         ("GENERAL_ERROR", errors.TokenFailure), ("DEVICE_ERROR", errors.TokenFailure),
     ],
 )  # fmt: skip
 def test_what_the_daemon_tells_apart(name: str, kind: type[errors.TokenError]) -> None:
     assert type(translated(number(name))) is kind
+
+
+@pytest.mark.parametrize("function", ["C_SetPIN", "C_InitPIN"])
+def test_a_new_pin_that_is_refused_is_not_a_wrong_one(function: str) -> None:
+    def meaning(name: str) -> type[errors.TokenError]:
+        return type(to_token_error(CkrError(function, number(name)), "token"))
+
+    assert meaning("PIN_INVALID") is errors.PinUnsuitable
+    assert meaning("PIN_INCORRECT") is errors.PinIncorrect
+    assert type(translated(number("PIN_INVALID"))) is errors.PinIncorrect
 
 
 def test_only_what_speaks_of_the_pin_is_a_pin_error() -> None:
@@ -105,17 +118,17 @@ def test_only_decryption_takes_a_general_error_for_bad_data() -> None:
 PLAIN = {
     "HOST_MEMORY", "GENERAL_ERROR", "FUNCTION_FAILED", "ARGUMENTS_BAD", "NO_EVENT", "NEED_TO_CREATE_THREADS",
     "CANT_LOCK", "ATTRIBUTE_READ_ONLY", "ATTRIBUTE_SENSITIVE", "ATTRIBUTE_TYPE_INVALID", "ATTRIBUTE_VALUE_INVALID",
-    "DEVICE_ERROR", "DEVICE_MEMORY", "FUNCTION_NOT_PARALLEL", "KEY_NOT_NEEDED", "KEY_CHANGED", "KEY_NEEDED",
+    "DEVICE_ERROR", "FUNCTION_NOT_PARALLEL", "KEY_NOT_NEEDED", "KEY_CHANGED", "KEY_NEEDED",
     "KEY_INDIGESTIBLE", "KEY_NOT_WRAPPABLE", "KEY_UNEXTRACTABLE", "OPERATION_NOT_INITIALIZED", "SESSION_COUNT",
-    "SESSION_PARALLEL_NOT_SUPPORTED", "SESSION_READ_ONLY", "SESSION_EXISTS", "SESSION_READ_ONLY_EXISTS",
+    "SESSION_PARALLEL_NOT_SUPPORTED", "SESSION_EXISTS", "SESSION_READ_ONLY_EXISTS",
     "SESSION_READ_WRITE_SO_EXISTS", "SIGNATURE_INVALID", "SIGNATURE_LEN_RANGE", "TEMPLATE_INCOMPLETE",
-    "TEMPLATE_INCONSISTENT", "TOKEN_WRITE_PROTECTED", "UNWRAPPING_KEY_SIZE_RANGE", "USER_ALREADY_LOGGED_IN",
+    "TEMPLATE_INCONSISTENT", "UNWRAPPING_KEY_SIZE_RANGE", "USER_ALREADY_LOGGED_IN",
     "USER_TYPE_INVALID", "USER_ANOTHER_ALREADY_LOGGED_IN", "USER_TOO_MANY_TYPES", "WRAPPING_KEY_HANDLE_INVALID",
-    "WRAPPING_KEY_SIZE_RANGE", "WRAPPING_KEY_TYPE_INCONSISTENT", "RANDOM_SEED_NOT_SUPPORTED", "RANDOM_NO_RNG",
+    "WRAPPING_KEY_SIZE_RANGE", "WRAPPING_KEY_TYPE_INCONSISTENT", "RANDOM_SEED_NOT_SUPPORTED",
     "DOMAIN_PARAMS_INVALID", "BUFFER_TOO_SMALL", "SAVED_STATE_INVALID", "INFORMATION_SENSITIVE", "STATE_UNSAVEABLE",
     "CRYPTOKI_ALREADY_INITIALIZED", "MUTEX_BAD", "MUTEX_NOT_LOCKED", "NEW_PIN_MODE", "NEXT_OTP",
-    "EXCEEDED_MAX_ITERATIONS", "FIPS_SELF_TEST_FAILED", "LIBRARY_LOAD_FAILED", "PIN_TOO_WEAK",
-    "TOKEN_RESOURCE_EXCEEDED", "OPERATION_CANCEL_FAILED", "KEY_EXHAUSTED",
+    "EXCEEDED_MAX_ITERATIONS", "FIPS_SELF_TEST_FAILED", "LIBRARY_LOAD_FAILED",
+    "OPERATION_CANCEL_FAILED", "KEY_EXHAUSTED",
 }  # fmt: skip
 SPELLINGS = {
     "AnotherUserAlreadyLoggedIn": "USER_ANOTHER_ALREADY_LOGGED_IN", "FunctionCancelled": "FUNCTION_CANCELED",
