@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "scd"
 
 FLOORS = {
-    "assuan": 0, "gcrypt": 0, "token": 1, "config": 1, "logs": 1, "cryptoki": 2, "service": 3, "daemon": 4, "__main__": 5,
+    "assuan": 0, "gcrypt": 0, "token": 1, "config": 1, "logs": 1, "cryptoki": 2, "service": 3, "daemon": 4,
+    "__main__": 5,
 }  # fmt: skip
 # The service knows the port only; who composes the two is the daemon's assemble.py.
 FORBIDDEN = {("service", "cryptoki"), ("assuan", "gcrypt"), ("gcrypt", "assuan")}
@@ -113,7 +114,12 @@ def test_every_command_of_scdaemon_is_answered_by_name() -> None:
     import scd.daemon.commands  # noqa: F401
     from scd.daemon.table import COMMANDS
 
-    scdaemon = ["NOP", "OPTION", "BYE", "AUTH", "RESET", "HELP", "SERIALNO", "SWITCHCARD", "SWITCHAPP", "LEARN", "READCERT", "READKEY", "SETDATA", "PKSIGN", "PKAUTH", "PKDECRYPT", "INPUT", "OUTPUT", "GETATTR", "SETATTR", "WRITECERT", "WRITEKEY", "GENKEY", "RANDOM", "PASSWD", "CHECKPIN", "LOCK", "UNLOCK", "GETINFO", "RESTART", "DISCONNECT", "APDU", "KILLSCD", "KEYINFO", "DEVINFO"]
+    scdaemon = [
+        "NOP", "OPTION", "BYE", "AUTH", "RESET", "HELP", "SERIALNO", "SWITCHCARD", "SWITCHAPP", "LEARN",
+        "READCERT", "READKEY", "SETDATA", "PKSIGN", "PKAUTH", "PKDECRYPT", "INPUT", "OUTPUT", "GETATTR",
+        "SETATTR", "WRITECERT", "WRITEKEY", "GENKEY", "RANDOM", "PASSWD", "CHECKPIN", "LOCK", "UNLOCK",
+        "GETINFO", "RESTART", "DISCONNECT", "APDU", "KILLSCD", "KEYINFO", "DEVINFO",
+    ]  # fmt: skip
     assert set(scdaemon) == set(COMMANDS)
     assert all(spec.help for spec in COMMANDS.values())
 

@@ -243,7 +243,7 @@ def test_a_provider_without_library_is_left_out_with_the_line_to_add(tmp_path: P
 
 
 def test_providers_of_which_none_has_a_library_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="scd.conf:1: provider 'b' has no library"):
+    with pytest.raises(ConfigError, match=r"scd\.conf:1: provider 'b' has no library"):
         load("providers b\nprovider-b-cert-private", tmp_path)
 
 
