@@ -5,17 +5,21 @@ from __future__ import annotations
 import grp
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.modules.beds.bed import Bed, Can, Unavailable, isolated, library
-from tests.modules.beds.tools import Pkcs11Tool, background, package_version, program, run
+from tests.harness import processes
+from tests.modules.beds.bed import Bed, Broken, Can, Unavailable, isolated, library
+from tests.modules.beds.tools import Pkcs11Tool, package_version, program, run
 
 LABEL, PIN, SO_PIN = "ockt", "135791", "97531864"
 STATE, LOCKS = Path("/var/lib/opencryptoki"), Path("/var/lock/opencryptoki")
-SOCKETS = (Path("/run/pkcsslotd.socket"), Path("/run/opencryptoki/pkcsslotd.socket"))
+_RUN = (Path("/run"), Path("/run/opencryptoki"))
+SOCKETS, PID_FILES = (tuple(path / f"pkcsslotd.{kind}" for path in _RUN) for kind in ("socket", "pid"))
 CONFIG = Path("/etc/opencryptoki/opencryptoki.conf")
+_PATIENCE_S = 20
 _FIRST_SO_PIN, _TRANSPORT_PIN = "87654321", "24681357"
 
 
@@ -25,7 +29,7 @@ def open_bed(folder: Path) -> Iterator[Bed]:
     isolated("pkcsslotd and its folders")
     program("pkcsslotd")
     module = library("/usr/lib/*/opencryptoki/libopencryptoki.so.0", "/usr/lib64/opencryptoki/libopencryptoki.so")
-    with _folders(), background(["pkcsslotd", "-f"], {}, folder / "pkcsslotd.log", _serves):
+    with _folders(), _slot_daemon():
         _initialise(_soft_slot())
         tool = Pkcs11Tool(module, LABEL, PIN, {})
         elliptic = bool(re.search(rb"EC(DSA)?-KEY-PAIR-GEN", tool.call("--list-mechanisms")))  # 3.8 has no curves
@@ -37,6 +41,25 @@ def open_bed(folder: Path) -> Iterator[Bed]:
                  Can.RESET_PIN, Can.DELETE}
             ),
         )  # fmt: skip
+
+
+@contextmanager
+def _slot_daemon() -> Iterator[None]:
+    """pkcsslotd goes to the background by itself (3.23 even with -f) and leaves its process id in a file."""
+    run(["pkcsslotd"], {})
+    deadline = time.monotonic() + _PATIENCE_S
+    while (
+        not (pids := [int(text) for path in PID_FILES if path.exists() and (text := path.read_text().strip())])
+        or not _serves()
+    ):
+        if time.monotonic() > deadline:
+            raise Broken(f"pkcsslotd did not serve within {_PATIENCE_S} s")
+    try:
+        yield
+    finally:
+        processes.end(pids[0])
+        for left in (*PID_FILES, *SOCKETS):
+            left.unlink(missing_ok=True)
 
 
 def _serves() -> bool:
