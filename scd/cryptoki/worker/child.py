@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import resource
@@ -147,6 +148,8 @@ def _converse(factory: ModuleFactory, channel: _Channel) -> None:
     def load() -> Answer:
         nonlocal module
         module = factory(first.config)
+        gc.freeze()
+        gc.enable()  # see spawn.py
         return Ready()
 
     channel.send(_guarded(load))

@@ -20,7 +20,8 @@ GROUP_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
 # `-I` keeps PYTHONPATH, the working directory and the user's site-packages out of a process that handles PINs; the
 # package's own place is therefore told by argument.
 _BOOT = (
-    "import sys\n"
+    "import gc, sys\n"
+    "gc.disable()\n"  # until the module is loaded: nothing that the imports make is garbage
     "sys.path[0:0] = [sys.argv[1]] * (sys.argv[1] not in sys.path)\n"
     "from scd.cryptoki.worker.child import main\n"
     "main(int(sys.argv[2]))"
