@@ -13,6 +13,7 @@ import scd.daemon.commands  # noqa: F401  # fills the command table
 from scd import logs
 from scd.config import CommandLine, ConfigError, Settings, load_settings
 from scd.cryptoki.profile import ProfileError
+from scd.daemon.agent import process_at_the_pipe
 from scd.daemon.assemble import build_service, warm_up
 from scd.daemon.connection import Connection
 from scd.daemon.daemon import Daemon
@@ -76,7 +77,7 @@ class App:
             self._accepting = asyncio.create_task(accept_clients(self._daemon, self._doors.listener, allowed))
             self._accepting.add_done_callback(lambda _: self._doors.close())
         if self._doors.stdio:
-            pipe = Connection(self._daemon, StdioTransport(0, 1), is_pipe=True)
+            pipe = Connection(self._daemon, StdioTransport(0, 1), is_pipe=True, peer=process_at_the_pipe())
             self._daemon.serve(lambda: pipe.serve(greet=False)).add_done_callback(lambda _: self._finish())
         if self._doors.program is not None:
             asyncio.get_running_loop().add_reader(self._doors.program, self._program_ended)

@@ -13,6 +13,7 @@ from scd.daemon.planning import PlannedModule
 from scd.service.catalogue import Catalogue
 from scd.service.logins import Logins
 from scd.service.operations import Service
+from scd.service.pincache import PinCache
 from scd.service.registry import RegisteredModule, Registry
 from scd.service.roles import AUTHENTICATE, ENCRYPT, SIGN, Role
 from scd.token.errors import TokenError
@@ -47,7 +48,8 @@ def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Servi
                  module.config.profile or "-", module.workers)  # fmt: skip
     if not planned:
         log.warning("no PKCS#11 module is configured in %s, and none of the known ones is installed", settings.home)
-    return Service(Catalogue(registry), Logins(settings.pin_cache_s), roles)
+    cache = PinCache() if settings.use_gnupg_pin_cache else None
+    return Service(Catalogue(registry), Logins(settings.pin_cache_s, cache), roles)
 
 
 def _registered(module: PlannedModule) -> RegisteredModule:

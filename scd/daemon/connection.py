@@ -13,6 +13,7 @@ from scd.assuan.decoder import Decoder
 from scd.assuan.events import BadLine, Cancel, Command, Data, End, Event
 from scd.assuan.gpgerror import GpgErr
 from scd.assuan.protocol import State, refusal
+from scd.daemon.agent import has_pin_cache
 from scd.daemon.daemon import Daemon
 from scd.daemon.failures import CommandError, code_for
 from scd.daemon.greeting import GREETING
@@ -39,10 +40,11 @@ class ClientGone(Exception):
 class Connection:
     """`data` is what SETDATA collected; `serial` the card this client chose, None for the default one.
 
-    `current` is the card it has worked with; when that one is gone, only SERIALNO or RESTART make it forgotten.
+    `current` is the card it has worked with; when that one is gone, only SERIALNO or RESTART make it forgotten. `peer`
+    is the client's process, 0 when not known; `has_cache` whether it has a PIN cache, None as long as nobody asked.
     """
 
-    def __init__(self, daemon: Daemon, transport: Transport, *, is_pipe: bool = False) -> None:
+    def __init__(self, daemon: Daemon, transport: Transport, *, is_pipe: bool = False, peer: int = 0) -> None:
         self.daemon = daemon
         self.is_pipe = is_pipe
         self.number = next(_numbers)
@@ -50,6 +52,8 @@ class Connection:
         self.serial: str | None = None
         self.current: str | None = None
         self.slowdown = Slowdown()
+        self._peer = peer
+        self.has_cache: bool | None = None
         self._transport = transport
         self._decoder = Decoder()
         self._events: deque[Event] = deque()
@@ -205,6 +209,23 @@ class Connection:
 
     async def dismiss(self) -> None:
         await self.inquire("DISMISSPINPADPROMPT")
+
+    async def cache_get(self, slot: str) -> bytes | None:
+        """PINCACHE_GET, from clients that are known to have such a cache; others would give up the command."""
+        if self.has_cache is None:
+            self.has_cache = self._peer > 0 and await has_pin_cache(self._peer)
+        if not self.has_cache:
+            return None
+        reply = await self.inquire("PINCACHE_GET", slot)
+        try:
+            return bytes.fromhex(reply.decode("ascii")) or None
+        except ValueError:
+            return None
+
+    async def cache_put(self, slot: str, value: bytes | None) -> None:
+        """PINCACHE_PUT; status lines that a client does not know are harmless."""
+        if self.has_cache:
+            self.status("PINCACHE_PUT", *([slot] if value is None else [slot, value.hex().upper()]))
 
     async def anything(self) -> None:
         """Wait until the client says something, which stays to be answered, or leaves (ClientGone)."""

@@ -31,18 +31,18 @@ async def accept_clients(daemon: Daemon, listener: socket.socket, allowed: froze
             log.error("op=accept result=%s", error)
             await asyncio.sleep(_PAUSE_S)
             continue
-        uid = peer_uid(client)
+        pid, uid = peer(client)
         if uid not in allowed:
             log.warning("op=accept result=refused uid=%d", uid)
             client.close()
             continue
-        daemon.serve(Connection(daemon, SocketTransport(client)).serve)
+        daemon.serve(Connection(daemon, SocketTransport(client), peer=pid).serve)
 
 
-def peer_uid(client: socket.socket) -> int:
-    """Who is at the other end, by the kernel's word."""
-    _, uid, _ = _CREDENTIALS.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    return int(uid)
+def peer(client: socket.socket) -> tuple[int, int]:
+    """Process and user at the other end, by the kernel's word."""
+    pid, uid, _ = _CREDENTIALS.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return int(pid), int(uid)
 
 
 def allowed_uids(uid_acl: int | None) -> frozenset[int]:

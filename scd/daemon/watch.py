@@ -8,11 +8,10 @@ import logging
 import os
 from collections.abc import Callable
 
+from scd.daemon.agent import process_at_the_pipe
 from scd.service.operations import Service
 
 log = logging.getLogger(__name__)
-
-AGENT_PID = "_assuan_pipe_connect_pid"  # libassuan's name for the process at the other end of the pipe
 
 POLL_S = 2.0
 """How often tokens are looked for while somebody watches; faster polling makes readers flicker (OpenSC issue 1771)."""
@@ -39,11 +38,10 @@ class Watch:
         self._signal_agent()
 
     def _signal_agent(self) -> None:
-        """gpg-agent's counter of card events; the agent is our parent, or the one who made the pipe."""
+        """gpg-agent counts card events by it."""
         if not self.event_signal:
             return
-        agent = os.environ.get(AGENT_PID, "")
-        pid = int(agent) if agent.isascii() and agent.isdigit() else os.getppid()
+        pid = process_at_the_pipe()
         if pid > 1:
             with contextlib.suppress(OSError):
                 os.kill(pid, self.event_signal)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from scd.service.catalogue import Card, CardKey
+from scd.service.pincache import PinCache
 from scd.service.prompts import pin_prompt, pinpad_prompt
 from scd.token.errors import (
     PinBlocked,
@@ -46,12 +47,19 @@ class Asker(Protocol):
     async def dismiss(self) -> None:
         """Take the pin pad's window away."""
 
+    async def cache_get(self, slot: str) -> bytes | None:
+        """What the client's own PIN cache holds; None when it is empty or the client has none."""
+
+    async def cache_put(self, slot: str, value: bytes | None) -> None:
+        """Put a value into that cache, None to empty it; nothing happens where there is none."""
+
 
 class Logins:
-    """`lease_s`: how long a login is kept; None for ever, 0 for one operation only."""
+    """`lease_s`: how long a login is kept; None for ever, 0 for one operation only. `cache`: use-gnupg-pin-cache."""
 
-    def __init__(self, lease_s: float | None) -> None:
+    def __init__(self, lease_s: float | None, cache: PinCache | None = None) -> None:
         self.lease_s = lease_s
+        self.cache = cache
         self._key = os.urandom(32)
         self._refused: dict[_Place, bytes] = {}
         self._locks: dict[_Place, asyncio.Lock] = {}
@@ -98,6 +106,10 @@ class Logins:
         A PIN the token refused last is not sent: whoever repeats it (a script, gpg's loopback mode) would only spend
         the tries. Raises PinIncorrect, PinBlocked or Canceled.
         """
+        if self.cache is not None and not each:
+            tried = await self._with_cached_pin(self.cache, card, ask, use)
+            if tried is not None:
+                return tried[0]
         notice = ""
         outside: bytes | None = None
         for _ in range(MOST_PROMPTS):
@@ -123,11 +135,34 @@ class Logins:
                 outside, notice = digest, "The token does not take a PIN of this length."
             else:
                 self._refused.pop(_place(card), None)
+                if self.cache is not None and not each:
+                    await ask.cache_put(self.cache.slot(card), self.cache.seal(pin))
                 return accepted
             finally:
                 if result is not pin:  # a login hands it on for a first use of an always-authenticate key
                     pin.forget()
         raise PinIncorrect(f'no right PIN for token "{card.token.id.label}" in {MOST_PROMPTS} prompts')
+
+    async def _with_cached_pin(
+        self, cache: PinCache, card: Card, ask: Asker, use: Callable[[Pin], Awaitable[T]]
+    ) -> tuple[T] | None:
+        """The result with the PIN of the client's cache; None when there is none or it is refused, which ends it there.
+
+        It is tried once, and not at all after a wrong PIN: what is left of the tries belongs to the person.
+        """
+        if (await self._info(card)).pin_tries is not PinTries.FULL:
+            return None
+        pin = cache.unseal(await ask.cache_get(cache.slot(card)))
+        if pin is None:
+            return None
+        digest = self._digest(pin)
+        if digest != self._refused.get(_place(card)):
+            try:
+                return (await use(pin),)
+            except (PinIncorrect, PinLengthInvalid):
+                self._refused[_place(card)] = digest
+        await ask.cache_put(cache.slot(card), None)
+        return None
 
     def _refuse_repetition(self, card: Card, digest: bytes, outside: bytes | None) -> None:
         if digest in (self._refused.get(_place(card)), outside):
@@ -167,10 +202,17 @@ class Logins:
         except TokenError as error:
             log.info("module=%s token=%s op=logout result=%s", card.module.name, card.token.id.label, error)
 
+    async def forget_cached(self, card: Card, ask: Asker) -> None:
+        """Empty the client's cache of this token's PIN."""
+        if self.cache is not None:
+            await ask.cache_put(self.cache.slot(card), None)
+
     def forget(self, card: Card) -> None:
         """The token is gone: drop its timer and what is known of refused PINs."""
         self._cancel_timer(_place(card))
         self._refused.pop(_place(card), None)
+        if self.cache is not None:
+            self.cache.renew()
 
     def _cancel_timer(self, place: _Place) -> None:
         timer = self._timers.pop(place, None)

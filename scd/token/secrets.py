@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 from typing import NoReturn
+
+_NONCE_OCTETS = 12
 
 
 class Pin:
@@ -25,6 +28,26 @@ class Pin:
     def digest(self, key: bytes) -> bytes:
         """HMAC-SHA256 under `key`: tells whether the same PIN comes twice without keeping it."""
         return hmac.digest(key, self._octets, hashlib.sha256)
+
+    def sealed(self, key: bytes) -> bytes:
+        """The PIN under AES-256-GCM with `key`, for somebody who may keep it but not read it."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        nonce = os.urandom(_NONCE_OCTETS)
+        return nonce + AESGCM(key).encrypt(nonce, bytes(self._octets), None)
+
+    @classmethod
+    def unsealed(cls, key: bytes, sealed: bytes) -> Pin | None:
+        """The PIN that `sealed` made of it; None when it was another key, or the octets were changed."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        if len(sealed) <= _NONCE_OCTETS:
+            return None
+        try:
+            return cls(AESGCM(key).decrypt(sealed[:_NONCE_OCTETS], sealed[_NONCE_OCTETS:], None))
+        except InvalidTag:
+            return None
 
     def forget(self) -> None:
         """Overwrite the octets; the PIN is empty from now on."""

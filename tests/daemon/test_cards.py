@@ -7,6 +7,7 @@ import os
 import signal
 
 from scd.daemon import watch
+from scd.daemon.agent import AGENT_PID
 from scd.daemon.daemon import Daemon
 from tests.daemon.memory import Client, service_over, with_client
 from tests.fakes.fake_module import FakeModule
@@ -184,8 +185,8 @@ def test_gpg_agent_is_signalled_when_a_card_comes_or_goes() -> None:
     token = work_token()
     caught: list[int] = []
     before = signal.signal(signal.SIGUSR2, lambda number, _frame: caught.append(number))
-    agent = os.environ.get(watch.AGENT_PID)
-    os.environ[watch.AGENT_PID] = str(os.getpid())
+    agent = os.environ.get(AGENT_PID)
+    os.environ[AGENT_PID] = str(os.getpid())
     try:
 
         @with_client(FakeModule(token))
@@ -206,9 +207,9 @@ def test_gpg_agent_is_signalled_when_a_card_comes_or_goes() -> None:
             assert len(caught) == 2
     finally:
         signal.signal(signal.SIGUSR2, before)
-        os.environ.pop(watch.AGENT_PID)
+        os.environ.pop(AGENT_PID)
         if agent is not None:
-            os.environ[watch.AGENT_PID] = agent
+            os.environ[AGENT_PID] = agent
 
 
 def test_tokens_are_not_polled_too_often() -> None:

@@ -244,3 +244,18 @@ def test_pin_cache_zero_asks_once_per_signature(home: GnupgHome, work: Minted) -
     sign_and_verify(home, fingerprint)
 
     assert [prompt.kind for prompt in home.pinentry.prompts] == ["pin", "pin"]
+
+
+def test_the_agents_pin_cache_saves_the_second_prompt(home: GnupgHome, work: Minted) -> None:
+    """2.2 has no such cache: it is not asked for one, and nothing fails."""
+    path = home.path / "scd.conf"
+    path.write_text(path.read_text(encoding="utf-8") + "pin-cache 0\nuse-gnupg-pin-cache\n", encoding="utf-8")
+    make_stubs(home)
+    fingerprint = key_by_grip(home, "RSA", grip(work.tokens["work"].objects["rsa2048"]))
+    home.pinentry.forget_prompts()
+
+    sign_and_verify(home, fingerprint)
+    sign_and_verify(home, fingerprint)
+
+    # With 2.4 the PIN was cached when the key was made.
+    assert [prompt.kind for prompt in home.pinentry.prompts] == (["pin", "pin"] if is_gnupg_22() else [])

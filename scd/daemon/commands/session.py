@@ -27,6 +27,7 @@ async def reset(conn: Connection, args: Arguments) -> None:
         conn.daemon.lock.release(conn)
     if card is not None:
         await conn.service.logins.log_out(card)
+        await conn.service.logins.forget_cached(card, conn)
 
 
 @command("DISCONNECT")
