@@ -48,18 +48,20 @@ def _slot_daemon() -> Iterator[None]:
     """pkcsslotd goes to the background by itself (3.23 even with -f) and leaves its process id in a file."""
     run(["pkcsslotd"], {})
     deadline = time.monotonic() + _PATIENCE_S
-    while (
-        not (pids := [int(text) for path in PID_FILES if path.exists() and (text := path.read_text().strip())])
-        or not _serves()
-    ):
+    while not (_pids() and _serves()):
         if time.monotonic() > deadline:
             raise Broken(f"pkcsslotd did not serve within {_PATIENCE_S} s")
+    pid = _pids()[0]
     try:
         yield
     finally:
-        processes.end(pids[0])
+        processes.end(pid)
         for left in (*PID_FILES, *SOCKETS):
             left.unlink(missing_ok=True)
+
+
+def _pids() -> list[int]:
+    return [int(text) for path in PID_FILES if path.exists() and (text := path.read_text().strip())]
 
 
 def _serves() -> bool:
