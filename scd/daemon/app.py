@@ -92,14 +92,30 @@ class App:
         self._finish()
 
     def _listen_to_signals(self) -> None:
+        """A signal that comes again before it was obeyed is one signal.
+
+        asyncio's own handlers queue each one, and under a hail of them the loop does nothing but fill that queue.
+        """
         loop = asyncio.get_running_loop()
-        for number, react in (
-            (signal.SIGTERM, self._terminate),
-            (signal.SIGINT, self._stop),
-            (signal.SIGHUP, self._reload),
-            (signal.SIGUSR1, self._say_statistics),
-        ):
-            loop.add_signal_handler(number, react)
+        reactions = {
+            signal.SIGTERM: self._terminate,
+            signal.SIGINT: self._stop,
+            signal.SIGHUP: self._reload,
+            signal.SIGUSR1: self._say_statistics,
+        }
+        waiting: set[int] = set()
+
+        def obey(number: int) -> None:
+            waiting.discard(number)
+            reactions[signal.Signals(number)]()
+
+        def notice(number: int, _frame: object) -> None:
+            if number not in waiting:
+                waiting.add(number)
+                loop.call_soon_threadsafe(obey, number)
+
+        for number in reactions:
+            signal.signal(number, notice)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, OBEYED)
 
     def _terminate(self) -> None:
