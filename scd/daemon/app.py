@@ -21,7 +21,7 @@ from scd.daemon.doors import Doors
 from scd.daemon.health import end_busy_workers, worker_states
 from scd.daemon.listener import accept_clients, allowed_uids
 from scd.daemon.planning import PlannedModule, plan, start_workers
-from scd.daemon.start import OBEYED
+from scd.daemon.signals import OBEYED
 from scd.daemon.transport import StdioTransport
 
 log = logging.getLogger(__name__)

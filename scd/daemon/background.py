@@ -7,8 +7,10 @@ import shlex
 import signal
 
 from scd.config import CommandLine, Settings
+from scd.daemon.console import fail, write
 from scd.daemon.doors import Doors
-from scd.daemon.start import OBEYED, fail, serve, socket_folder, write
+from scd.daemon.serving import serve, socket_folder
+from scd.daemon.signals import OBEYED
 
 VARIABLE = "SCDAEMON_INFO"
 

@@ -10,15 +10,12 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from scd.config import CommandLine, ConfigError, Mode, Settings, load_settings, parse_command_line
+from scd.daemon.console import fail, say, write
 from scd.daemon.doors import Doors
-from scd.daemon.greeting import GREETING
-from scd.daemon.socketdir import SocketFolder
-
-OBEYED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1})
-"""The signals that the event loop reacts to. They wait until it does, so that nothing is left behind before."""
+from scd.daemon.serving import serve, socket_folder
+from scd.daemon.signals import OBEYED
 
 
 def run(argv: list[str]) -> int:
@@ -96,46 +93,6 @@ def _daemon(command_line: CommandLine, settings: Settings) -> int:
     from scd.daemon.background import go_to_background
 
     return go_to_background(command_line, settings)
-
-
-def socket_folder(command_line: CommandLine, settings: Settings) -> SocketFolder:
-    """A socket as the options want it. Raises OSError."""
-    return SocketFolder(os.environ, backlog=settings.listen_backlog, everyone=command_line.uid_acl is not None)
-
-
-def serve(command_line: CommandLine, settings: Settings, doors: Doors) -> int:
-    """Greet, and go on until the end; whatever brings it, the socket goes with it."""
-    try:
-        if doors.stdio:
-            os.write(1, GREETING)
-        from scd.daemon.planning import plan, start_workers
-
-        planned = plan(settings, os.environ)
-        start_workers(planned)
-        from scd.daemon.app import App
-
-        # A new configuration is looked for where this one was found, whatever the working directory is by then.
-        return App(replace(command_line, homedir=settings.home), settings, planned, doors).run()
-    finally:
-        doors.close()
-
-
-def say(text: str) -> None:
-    """One line on standard error; the log is not open yet."""
-    write(2, f"scd: {text}\n")
-
-
-def fail(text: str) -> int:
-    """Say why, and give the exit status for it."""
-    say(text)
-    return 2
-
-
-def write(descriptor: int, text: str) -> None:
-    """All of it, as it is: sys.stderr is missing in a program that was started without one."""
-    octets = text.encode("utf-8", "surrogateescape")
-    while octets:
-        octets = octets[os.write(descriptor, octets) :]
 
 
 _MODES: dict[Mode, Callable[[CommandLine, Settings], int]] = {

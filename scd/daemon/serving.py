@@ -1,0 +1,33 @@
+"""From the socket to the running daemon: greeting, workers, event loop, in this order."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from scd.config import CommandLine, Settings
+from scd.daemon.doors import Doors
+from scd.daemon.greeting import GREETING
+from scd.daemon.socketdir import SocketFolder
+
+
+def socket_folder(command_line: CommandLine, settings: Settings) -> SocketFolder:
+    """A socket as the options want it. Raises OSError."""
+    return SocketFolder(os.environ, backlog=settings.listen_backlog, everyone=command_line.uid_acl is not None)
+
+
+def serve(command_line: CommandLine, settings: Settings, doors: Doors) -> int:
+    """Greet, and go on until the end; whatever brings it, the socket goes with it."""
+    try:
+        if doors.stdio:
+            os.write(1, GREETING)
+        from scd.daemon.planning import plan, start_workers
+
+        planned = plan(settings, os.environ)
+        start_workers(planned)
+        from scd.daemon.app import App
+
+        # A new configuration is looked for where this one was found, whatever the working directory is by then.
+        return App(replace(command_line, homedir=settings.home), settings, planned, doors).run()
+    finally:
+        doors.close()
