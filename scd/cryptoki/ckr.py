@@ -162,8 +162,8 @@ def ckr_name(rv: int) -> str:
 class CkrError(Exception):
     """A call into the module that did not answer CKR_OK."""
 
-    def __init__(self, function: str, rv: int) -> None:
-        super().__init__(f"{function}: {ckr_name(rv)}")
+    def __init__(self, function: str, rv: int, remark: str = "") -> None:
+        super().__init__(f"{function}: {ckr_name(rv)}{remark and '; '}{remark}")
         self.function = function
         self.rv = rv
 
@@ -181,6 +181,16 @@ class CkrError(Exception):
     def is_next_rung(self) -> bool:
         """Another mechanism or function may still work."""
         return self.rv in _NEXT_RUNG
+
+    @property
+    def is_unsupported(self) -> bool:
+        """The module does not like the algorithm, or how it was asked for it: another way may do, nothing happened."""
+        return self.is_next_rung or _ERRORS.get(_NAMES.get(self.rv, "")) is errors.UnsupportedAlgorithm
+
+    @property
+    def is_missing_function(self) -> bool:
+        """The module has no such function."""
+        return self.rv == FUNCTION_NOT_SUPPORTED
 
     @property
     def is_bad_ciphertext(self) -> bool:

@@ -49,6 +49,11 @@ class Listing:
     handles: dict[bytes, int] = field(default_factory=dict)
     read: dict[tuple[int, int], _Read] = field(default_factory=dict)
     presumed: bool = False
+    stale: bool = False
+
+    def forget(self) -> None:
+        """Objects were written: handles may stand for others now. The next look reads everything again."""
+        self.handles, self.read, self.stale = {}, {}, True
 
     def forget_private(self) -> None:
         """The login is gone, and the private objects' handles with it: their numbers may come back for other keys."""
@@ -74,7 +79,8 @@ def refresh(
         for kind in _READERS
         for handle in native.find(session.handle, {Attribute.CLASS: ulong(kind)})
     ]
-    if listing.objects is not None and listing.presumed == presume and set(present) == listing.read.keys():
+    unchanged = listing.presumed == presume and set(present) == listing.read.keys() and not listing.stale
+    if listing.objects is not None and unchanged:
         return
     listing.read = {place: listing.read.get(place) or _read(native, session.handle, *place) for place in present}
     outcome = pair(
@@ -85,7 +91,7 @@ def refresh(
     )
     odd = [o for o in listing.read.values() if isinstance(o, Skipped)]
     keys = [_as_able(key, mechanisms) for key in outcome.keys]
-    listing.presumed = presume
+    listing.presumed, listing.stale = presume, False
     listing.handles = outcome.handles
     now = TokenObjects(
         tuple(sorted(keys, key=lambda key: (key.cka_id, key.keygrip))),  # the module's order may vary

@@ -5,22 +5,28 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from pkcs11 import TokenFlag
-
+from scd.cryptoki.certstore import delete_certificate, write_certificate
 from scd.cryptoki.ckr import CkrError, to_token_error
-from scd.cryptoki.discover import Listing, refresh, text
-from scd.cryptoki.keytypes import ec, eddsa, rsa
+from scd.cryptoki.dataobjects import read_data, write_data
+from scd.cryptoki.discover import Listing, refresh
+from scd.cryptoki.held import HeldToken
+from scd.cryptoki.keygen import generate
+from scd.cryptoki.keyimport import import_key
+from scd.cryptoki.keyplace import destroy_key
+from scd.cryptoki.keytypes import choose
 from scd.cryptoki.keytypes.operation import Operation
 from scd.cryptoki.moduleconfig import ModuleConfig
-from scd.cryptoki.native import Native, RawTokenInfo
+from scd.cryptoki.native import Native
+from scd.cryptoki.nativewrites import random_octets
+from scd.cryptoki.pins import change_pin, reset_pin
 from scd.cryptoki.profile import Quirk
 from scd.cryptoki.session import LoginLost, TokenSession
-from scd.gcrypt.curves import Family
-from scd.gcrypt.pubkey import RsaPublicKey
+from scd.cryptoki.tokeninfo import token_id, token_info
+from scd.cryptoki.writing import Writing, require_writable
+from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
 from scd.token.errors import (
     KeyNotFound,
     ModuleUnavailable,
@@ -29,30 +35,13 @@ from scd.token.errors import (
     TokenError,
     TokenNotPresent,
     TokenRemoved,
-    WrongKeyUsage,
 )
-from scd.token.model import KeyPair, PinTries, TokenId, TokenInfo, TokenObjects
-from scd.token.port import DecryptRequest, KeyAddress, SignRequest
+from scd.token.model import DataObject, KeyPair, TokenId, TokenInfo, TokenObjects
+from scd.token.port import DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest
 from scd.token.secrets import Pin
 
 T = TypeVar("T")
 _GONE = (SessionLost, TokenRemoved, TokenNotPresent)
-
-
-@dataclass(slots=True)
-class _Token:
-    """What is kept for one token while it is present."""
-
-    slot: int
-    session: TokenSession
-    mechanisms: frozenset[int]
-    listing: Listing
-    chosen: dict[bytes, dict[str, str]] = field(default_factory=dict)
-
-    def end_login(self) -> None:
-        """Here, whatever the token thinks of it."""
-        self.session.logout()
-        self.listing.forget_private()
 
 
 class InProcessModule:
@@ -60,7 +49,7 @@ class InProcessModule:
 
     def __init__(self, config: ModuleConfig, load: Callable[[str], Native] = Native) -> None:
         self._config = config
-        self._tokens: dict[TokenId, _Token] = {}
+        self._tokens: dict[TokenId, HeldToken] = {}
         self._seen: set[TokenId] = set()
         if Quirk.INIT_ARGS_REQUIRED.value in config.quirks and not config.init_args:
             raise ModuleUnavailable(
@@ -139,21 +128,9 @@ class InProcessModule:
             raw = self._native.token_info(slot)
         except CkrError:
             return None
-        token = _token_id(raw)
-        flags = TokenFlag(raw.flags)
-        held = self._tokens.get(token)
-        return TokenInfo(
-            id=token,
-            initialized=TokenFlag.TOKEN_INITIALIZED in flags,
-            login_required=TokenFlag.LOGIN_REQUIRED in flags,
-            pin_initialized=TokenFlag.USER_PIN_INITIALIZED in flags,
-            pinpad=self._config.allow_protected_auth and TokenFlag.PROTECTED_AUTHENTICATION_PATH in flags,
-            write_protected=TokenFlag.WRITE_PROTECTED in flags,
-            pin_tries=next((tries for flag, tries in _TRIES if flag in flags), PinTries.FULL),
-            pin_min=raw.pin_min,
-            pin_max=raw.pin_max,
-            logged_in=held is not None and held.slot == slot and held.session.logged_in,
-        )
+        held = self._tokens.get(token_id(raw))
+        logged_in = held is not None and held.slot == slot and held.session.logged_in
+        return token_info(raw, may_use_pinpad=self._config.allow_protected_auth, logged_in=logged_in)
 
     def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
         """See the port."""
@@ -188,34 +165,52 @@ class InProcessModule:
 
     def sign(self, request: SignRequest) -> bytes:
         """See the port."""
-        public = request.key.public
-
-        def work(operation: Operation) -> bytes:
-            if isinstance(public, RsaPublicKey):
-                return rsa.sign(operation, public, request.data)
-            curve = public.curve_info
-            if curve.family is Family.MONTGOMERY:
-                raise WrongKeyUsage(f"{operation.about}: a {curve.name} key cannot sign")
-            if curve.family is Family.EDWARDS:
-                return eddsa.sign(operation, curve, request.data)
-            return ec.sign(operation, curve, request.data)
-
-        return self._use_key(request.key, request.pin, work)
+        return self._use_key(request, choose.sign)
 
     def decrypt(self, request: DecryptRequest) -> bytes:
         """See the port."""
-        public = request.key.public
+        agrees = not isinstance(request.key.public, RsaPublicKey)
+        return self._use_key(request, choose.decrypt, context_only_when_asked=agrees)
 
-        def work(operation: Operation) -> bytes:
-            if isinstance(public, RsaPublicKey):
-                return rsa.decrypt(operation, public, request.data)
-            curve = public.curve_info
-            if curve.family is Family.EDWARDS:
-                raise WrongKeyUsage(f"{operation.about}: an {curve.name} key cannot decrypt")
-            return ec.derive(operation, curve, request.data)
+    def random(self, token: TokenId, count: int) -> bytes:
+        """See the port."""
+        return self._twice(token, lambda: random_octets(self._native, self._held(token).session.handle, count))
 
-        agrees = not isinstance(public, RsaPublicKey)
-        return self._use_key(request.key, request.pin, work, context_only_when_asked=agrees)
+    def generate(self, request: GenerateRequest) -> PublicKey:
+        """See the port."""
+        return self._write(request.token, lambda writing: generate(writing, request))
+
+    def import_key(self, request: ImportRequest) -> PublicKey:
+        """See the port."""
+        return self._write(request.token, lambda writing: import_key(writing, request))
+
+    def destroy_key(self, key: KeyAddress) -> None:
+        """See the port."""
+        self._write(key.token, lambda writing: destroy_key(writing, key))
+
+    def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None:
+        """See the port."""
+        self._write(token, lambda writing: write_certificate(writing, cka_id, label, der))
+
+    def delete_certificate(self, token: TokenId, cka_id: bytes) -> None:
+        """See the port."""
+        self._write(token, lambda writing: delete_certificate(writing, cka_id))
+
+    def change_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
+        """See the port."""
+        self._set_pin(token, lambda session, info: change_pin(session, info, old, new))
+
+    def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None:
+        """See the port."""
+        self._set_pin(token, lambda session, info: reset_pin(session, info, so_pin, new))
+
+    def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
+        """See the port."""
+        return self._twice(token, lambda: read_data(self._native, self._held(token).session.handle))
+
+    def write_data(self, token: TokenId, label: str, value: bytes | None) -> None:
+        """See the port."""
+        self._write(token, lambda writing: write_data(writing, label, value))
 
     def close(self) -> None:
         """C_Finalize, unless the module is known to hang or crash there."""
@@ -223,14 +218,41 @@ class InProcessModule:
             with contextlib.suppress(CkrError):  # the process ends anyway
                 self._native.finalize()
 
+    def _write(self, token: TokenId, work: Callable[[Writing], T]) -> T:
+        """`work` with a read/write session, and once only: what was begun must not be begun again unasked."""
+        with contextlib.ExitStack() as stack:
+            writing = self._twice(token, lambda: self._open_writing(token, stack))
+            return self._once(token, lambda: work(writing))
+
+    def _open_writing(self, token: TokenId, stack: contextlib.ExitStack) -> Writing:
+        listing, held = self._listing(token), self._held(token)
+        require_writable(self._info(held.slot), held.session.about, logged_in=held.session.logged_in)
+        stack.callback(listing.forget)
+        return Writing(self._native, held, stack.enter_context(held.session.writable()), lambda: self._listing(token))
+
+    def _set_pin(self, token: TokenId, work: Callable[[TokenSession, TokenInfo], None]) -> None:
+        """Once only: a PIN that was sent may have been counted."""
+        held = self._twice(token, lambda: self._held(token))
+        info = self._info(held.slot)
+        if info is None or info.id != token:
+            self._drop(token)
+            raise TokenNotPresent(f"{held.session.about} is not present")
+        try:
+            self._once(token, lambda: work(held.session, info))
+        finally:
+            if not held.session.logged_in:
+                held.listing.forget_private()
+
     def _use_key(
-        self, address: KeyAddress, pin: Pin | None, work: Callable[[Operation], bytes],
+        self, request: SignRequest | DecryptRequest, work: Callable[[Operation, PublicKey, bytes], bytes],
         *, context_only_when_asked: bool = False,
     ) -> bytes:  # fmt: skip
         """`work` with the key. A missing PIN is noticed before anything begins, but for operations without an Init:
 
         there is no place for a context-specific login in them, and most tokens do without it.
         """
+
+        address, pin = request.key, request.pin
 
         def attempt() -> bytes:
             held = self._held(address.token)
@@ -243,7 +265,7 @@ class InProcessModule:
                 self._native, held.session.handle, handle, held.mechanisms, self._config.private_mask, between,
                 about=f'{held.session.about}, key "{key.label}"', chosen=held.chosen.setdefault(key.keygrip, {}),
             )  # fmt: skip
-            return work(operation)
+            return work(operation, address.public, request.data)
 
         def attempt_logged_in() -> bytes:
             try:
@@ -258,7 +280,7 @@ class InProcessModule:
 
         return self._twice(address.token, attempt_logged_in)
 
-    def _find_key(self, held: _Token, address: KeyAddress) -> tuple[KeyPair, int]:
+    def _find_key(self, held: HeldToken, address: KeyAddress) -> tuple[KeyPair, int]:
         """The key and its private handle; listed again when it is not known yet (it may have been hidden)."""
         grip = address.public.keygrip
         handle = held.listing.handles.get(grip)
@@ -272,11 +294,11 @@ class InProcessModule:
             raise PinRequired(f"{held.session.about}: login needed")
         raise KeyNotFound(f"{held.session.about} has no private key for {address.public.keygrip.hex().upper()}")
 
-    def _login_helps(self, held: _Token) -> bool:
+    def _login_helps(self, held: HeldToken) -> bool:
         info = self._info(held.slot)
         return info is not None and info.login_required
 
-    def _lacking_pin(self, held: _Token, key: KeyPair, pin: Pin | None) -> PinRequired | None:
+    def _lacking_pin(self, held: HeldToken, key: KeyPair, pin: Pin | None) -> PinRequired | None:
         """What an always-authenticate key still needs; found out before Init, because nothing may come after it."""
         info = self._info(held.slot)
         if not held.session.logged_in and info is not None and info.login_required:
@@ -290,18 +312,31 @@ class InProcessModule:
 
         A token that was pulled and put back is another session, too; one that stays away is not present.
         """
-        about = f'token "{token.label}"'
         for last in (False, True):
             try:
                 return work()
             except CkrError as error:
-                translated = to_token_error(error, about)
-                if error.is_broken_module and self._is_broken():
-                    translated = TokenRemoved(str(translated))
-                self._take_note(token, translated)
+                translated = self._translated(token, error)
                 if last or not isinstance(translated, again):
                     raise translated from error
         raise AssertionError("unreachable")
+
+    def _once(self, token: TokenId, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except CkrError as error:
+            raise self._translated(token, error) from error
+        except TokenError as error:
+            self._take_note(token, error)
+            raise
+
+    def _translated(self, token: TokenId, error: CkrError) -> TokenError:
+        """The domain's error, after it was taken note of."""
+        translated = to_token_error(error, f'token "{token.label}"')
+        if error.is_broken_module and self._is_broken():
+            translated = TokenRemoved(str(translated))
+        self._take_note(token, translated)
+        return translated
 
     def _take_note(self, token: TokenId, error: TokenError) -> None:
         """What the error says of session and login."""
@@ -317,20 +352,20 @@ class InProcessModule:
         if held is not None:
             held.session.recycle()
 
-    def _held(self, token: TokenId) -> _Token:
+    def _held(self, token: TokenId) -> HeldToken:
         held = self._tokens.get(token)
         if held is None:
             held = self._tokens[token] = self._open(token)
         return held
 
-    def _open(self, token: TokenId) -> _Token:
+    def _open(self, token: TokenId) -> HeldToken:
         about = f'token "{token.label}"'
         for slot in self._slots():
             info = self._info(slot)
             if info is not None and info.id == token:
                 session = TokenSession(self._native, slot, about)
                 version = int.from_bytes(os.urandom(4), "big")  # two workers never share a version by chance
-                return _Token(slot, session, self._mechanisms(slot), Listing(version))
+                return HeldToken(slot, session, self._mechanisms(slot), Listing(version))
         raise TokenNotPresent(f"{about} is not present")
 
     def _mechanisms(self, slot: int) -> frozenset[int]:
@@ -344,14 +379,3 @@ def _context_login(session: TokenSession, pin: Pin | None, lacking: PinRequired 
     if lacking is not None:
         raise lacking
     session.context_login(pin)
-
-
-_TRIES = (
-    (TokenFlag.USER_PIN_LOCKED, PinTries.LOCKED),
-    (TokenFlag.USER_PIN_FINAL_TRY, PinTries.FINAL),
-    (TokenFlag.USER_PIN_COUNT_LOW, PinTries.LOW),
-)
-
-
-def _token_id(raw: RawTokenInfo) -> TokenId:
-    return TokenId(text(raw.manufacturer), text(raw.model), text(raw.serial), text(raw.label))

@@ -27,6 +27,7 @@ from scd.cryptoki.ckr import (
 UNAVAILABLE = c_ulong(-1).value
 OS_LOCKING_OK = 2
 SERIAL_SESSION = 4
+RW_SESSION = 2
 FIRST_BUFFER = 2048
 """Octets offered for one attribute at the first call; longer values cost a second one."""
 LARGEST_BUFFER = 1 << 20
@@ -109,10 +110,12 @@ class EddsaParams(Structure):
 # Place of each function in CK_FUNCTION_LIST (PKCS#11 v3.1, pkcs11f.h), which no version has ever changed.
 _PLACES = {
     "C_Initialize": 0, "C_Finalize": 1, "C_GetSlotList": 4, "C_GetTokenInfo": 6, "C_GetMechanismList": 7,
-    "C_OpenSession": 12, "C_CloseSession": 13, "C_Login": 18, "C_Logout": 19, "C_DestroyObject": 22,
-    "C_GetAttributeValue": 24, "C_FindObjectsInit": 26, "C_FindObjects": 27, "C_FindObjectsFinal": 28,
+    "C_GetMechanismInfo": 8, "C_InitPIN": 10, "C_SetPIN": 11, "C_OpenSession": 12, "C_CloseSession": 13, "C_Login": 18,
+    "C_Logout": 19, "C_CreateObject": 20, "C_DestroyObject": 22, "C_GetAttributeValue": 24, "C_SetAttributeValue": 25,
+    "C_FindObjectsInit": 26, "C_FindObjects": 27, "C_FindObjectsFinal": 28,
     "C_DecryptInit": 33, "C_Decrypt": 34, "C_SignInit": 42, "C_Sign": 43,
-    "C_SignRecoverInit": 46, "C_SignRecover": 47, "C_UnwrapKey": 61, "C_DeriveKey": 62,
+    "C_SignRecoverInit": 46, "C_SignRecover": 47, "C_GenerateKeyPair": 59, "C_UnwrapKey": 61, "C_DeriveKey": 62,
+    "C_GenerateRandom": 64,
 }  # fmt: skip
 
 _FUNCTION = ctypes.CFUNCTYPE(c_ulong)
@@ -193,14 +196,15 @@ class Native:
         self.call("C_GetMechanismList", c_ulong(slot), buffer, byref(count))
         return frozenset(buffer[: count.value])
 
-    def open_session(self, slot: int) -> int:
-        """The handle of a new read-only session.
+    def open_session(self, slot: int, *, writable: bool = False) -> int:
+        """The handle of a new session.
 
         Gap: the binding asks for a function list of its own, and p11-kit's client (0.24) makes a new connection for
         each list, so that one knows neither the other's C_Initialize nor its sessions.
         """
         session = c_ulong()
-        self.call("C_OpenSession", c_ulong(slot), c_ulong(SERIAL_SESSION), None, None, byref(session))
+        flags = SERIAL_SESSION | (RW_SESSION if writable else 0)
+        self.call("C_OpenSession", c_ulong(slot), c_ulong(flags), None, None, byref(session))
         return session.value
 
     def login(self, session: int, user_type: int, pin: bytes | None) -> None:
@@ -358,7 +362,7 @@ class Native:
         return unwrapped.value
 
     def destroy(self, session: int, handle: int) -> None:
-        """C_DestroyObject by handle, for session objects made by `derive` and `unwrap`."""
+        """C_DestroyObject by handle."""
         self.call("C_DestroyObject", c_ulong(session), c_ulong(handle))
 
 

@@ -8,8 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from scd.cryptoki.moduleconfig import ModuleConfig
-from scd.token.model import TokenId, TokenInfo, TokenObjects
-from scd.token.port import DecryptRequest, SignRequest, SyncTokenModule
+from scd.gcrypt.pubkey import PublicKey
+from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
+from scd.token.port import (
+    DecryptRequest,
+    GenerateRequest,
+    ImportRequest,
+    KeyAddress,
+    SignRequest,
+    SyncTokenModule,
+)
 from scd.token.secrets import Pin
 
 T = TypeVar("T")
@@ -63,6 +71,46 @@ class OnOneThread:
     async def decrypt(self, request: DecryptRequest) -> bytes:
         """See the port."""
         return await self._run(lambda: self._module.decrypt(request))
+
+    async def random(self, token: TokenId, count: int) -> bytes:
+        """See the port."""
+        return await self._run(lambda: self._module.random(token, count))
+
+    async def generate(self, request: GenerateRequest) -> PublicKey:
+        """See the port."""
+        return await self._run(lambda: self._module.generate(request))
+
+    async def import_key(self, request: ImportRequest) -> PublicKey:
+        """See the port."""
+        return await self._run(lambda: self._module.import_key(request))
+
+    async def destroy_key(self, key: KeyAddress) -> None:
+        """See the port."""
+        await self._run(lambda: self._module.destroy_key(key))
+
+    async def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None:
+        """See the port."""
+        await self._run(lambda: self._module.write_certificate(token, cka_id, label, der))
+
+    async def delete_certificate(self, token: TokenId, cka_id: bytes) -> None:
+        """See the port."""
+        await self._run(lambda: self._module.delete_certificate(token, cka_id))
+
+    async def change_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
+        """See the port."""
+        await self._run(lambda: self._module.change_pin(token, old, new))
+
+    async def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None:
+        """See the port."""
+        await self._run(lambda: self._module.reset_pin(token, so_pin, new))
+
+    async def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
+        """See the port."""
+        return await self._run(lambda: self._module.read_data(token))
+
+    async def write_data(self, token: TokenId, label: str, value: bytes | None) -> None:
+        """See the port."""
+        await self._run(lambda: self._module.write_data(token, label, value))
 
     async def close(self) -> None:
         """See the port."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 from pkcs11 import UserType
 
@@ -14,6 +15,7 @@ from scd.cryptoki.ckr import (
     to_token_error,
 )
 from scd.cryptoki.native import Native
+from scd.cryptoki.nativewrites import init_pin, set_pin
 from scd.token.errors import TokenFailure
 from scd.token.secrets import Pin
 
@@ -73,7 +75,7 @@ class TokenSession:
             raise to_token_error(error, self.about) from error
 
     def _login(self, user_type: int, pin: Pin | None) -> None:
-        self._native.login(self.handle, int(user_type), None if pin is None else pin.reveal())
+        self._native.login(self.handle, int(user_type), _octets(pin))
 
     def logout(self) -> None:
         """C_Logout; private handles die with it. No login is no error."""
@@ -93,3 +95,37 @@ class TokenSession:
         if session is not None:
             with contextlib.suppress(CkrError):  # a lost session is closed already
                 self._native.close_session(session)
+
+    @contextlib.contextmanager
+    def writable(self) -> Iterator[int]:
+        """The handle of a read/write session beside the lasting one, closed at the end. Raises CkrError.
+
+        Only for as long as it is used: modules refuse the security officer as long as a read-only session is open, and
+        write-protected tokens every read/write one. It shares the login, and the handles of the token's objects.
+        """
+        handle = self._native.open_session(self._slot, writable=True)
+        try:
+            yield handle
+        finally:
+            with contextlib.suppress(CkrError):  # lost, and so closed
+                self._native.close_session(handle)
+
+    def change_pin(self, old: Pin | None, new: Pin | None) -> None:
+        """C_SetPIN; None for both asks at the pin pad. Raises CkrError."""
+        with self.writable() as handle:
+            set_pin(self._native, handle, _octets(old), _octets(new))
+
+    def reset_pin(self, so_pin: Pin | None, new: Pin | None) -> None:
+        """C_Login as SO, and C_InitPIN. Ends the user's login, for there is but one at a time. Raises CkrError."""
+        self.recycle()
+        with self.writable() as handle:
+            self._native.login(handle, int(UserType.SO), _octets(so_pin))
+            try:
+                init_pin(self._native, handle, _octets(new))
+            finally:
+                with contextlib.suppress(CkrError):  # the login ends with the session, too
+                    self._native.logout(handle)
+
+
+def _octets(pin: Pin | None) -> bytes | None:
+    return None if pin is None else pin.reveal()

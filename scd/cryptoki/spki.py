@@ -70,6 +70,18 @@ def certificate(der: bytes, cka_id: bytes, label: str) -> Certificate:
         raise ValueError(f"not a certificate: {error}") from error
 
 
+def certificate_names(der: bytes) -> tuple[bytes, bytes, bytes]:
+    """Subject, issuer and serial number of a certificate, each in DER, as CKA_SUBJECT and its like hold them.
+
+    Raises ValueError for broken DER.
+    """
+    try:
+        body = x509.Certificate.load(der, strict=True)["tbs_certificate"]
+        return body["subject"].dump(), body["issuer"].dump(), body["serial_number"].dump()
+    except _BROKEN as error:
+        raise ValueError(f"not a certificate: {error}") from error
+
+
 def _lenient_key(info: Any) -> PublicKey | None:
     try:
         return _from_spki(info)

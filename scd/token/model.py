@@ -93,6 +93,14 @@ class KeyPair:
 
 
 @dataclass(frozen=True, slots=True)
+class DataObject:
+    """A little public text or number kept on a token for scd: a CKO_DATA object with CKA_APPLICATION "scd"."""
+
+    label: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """An object that was left out, and why; `what` names it for a log line."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from scd.gcrypt.privkey import PrivateKey
 from scd.gcrypt.pubkey import PublicKey
-from scd.token.model import TokenId, TokenInfo, TokenObjects
+from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
 from scd.token.secrets import Pin
 
 
@@ -50,8 +51,41 @@ class DecryptRequest:
     pin: Pin | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """One new key pair. `algorithm` is GnuPG's short name: rsa2048, nistp256, brainpoolP384r1, ed25519, cv25519, …
+
+    `cka_id` and `label` are given to both halves. `sign`: CKA_SIGN; `decrypt`: CKA_DECRYPT and CKA_UNWRAP, CKA_DERIVE
+    on curves.
+    """
+
+    token: TokenId
+    algorithm: str
+    cka_id: bytes
+    label: str
+    sign: bool
+    decrypt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """One private key to be put on a token; the rest as in `GenerateRequest`."""
+
+    token: TokenId
+    private: PrivateKey
+    cka_id: bytes
+    label: str
+    sign: bool
+    decrypt: bool
+
+
 class TokenModule(Protocol):
-    """One loaded PKCS#11 module, asynchronous face. All raise `TokenError` and nothing else."""
+    """One loaded PKCS#11 module, asynchronous face. All raise `TokenError` and nothing else.
+
+    What changes keys, certificates and data needs the user's login (`PinRequired`) on a token that has one, and a
+    token that can be written to (`TokenReadOnly`, `TokenFull`). Either all of a change is done or nothing; where the
+    token failed so that this cannot be, the error's message says what was left behind.
+    """
 
     async def tokens(self) -> tuple[TokenInfo, ...]:
         """Every token of the module now, slots in the module's order, uninitialised ones included."""
@@ -71,6 +105,58 @@ class TokenModule(Protocol):
     async def decrypt(self, request: DecryptRequest) -> bytes:
         """See `DecryptRequest`."""
 
+    async def random(self, token: TokenId, count: int) -> bytes:
+        """C_GenerateRandom: `count` octets, no login needed; NotSupported without a generator."""
+
+    async def generate(self, request: GenerateRequest) -> PublicKey:
+        """A key pair made on the token: sensitive, not extractable. It is in the next listing.
+
+        KeyExists when the token has a key with this CKA_ID; UnsupportedAlgorithm says what the token can make;
+        InvalidData for an empty CKA_ID.
+        """
+
+    async def import_key(self, request: ImportRequest) -> PublicKey:
+        """A private key put on the token: sensitive, not extractable. It is in the next listing.
+
+        KeyExists when the token has this key, or another one with this CKA_ID; UnsupportedAlgorithm or NotSupported
+        when it takes no such key; InvalidData for an empty CKA_ID.
+        """
+
+    async def destroy_key(self, key: KeyAddress) -> None:
+        """The private and the public object of exactly this key; certificates stay. KeyNotFound without such a key.
+
+        A public half that is left alone, as of a generation that failed, is such a key, too.
+        """
+
+    async def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None:
+        """An X.509 certificate; those with this CKA_ID and the same public key are replaced.
+
+        InvalidData when `der` is no certificate, or the CKA_ID is empty.
+        """
+
+    async def delete_certificate(self, token: TokenId, cka_id: bytes) -> None:
+        """All certificates with this CKA_ID; none there is a success. InvalidData for an empty CKA_ID."""
+
+    async def change_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
+        """C_SetPIN of the user's PIN; None for both uses the pin pad. A login stays as it is.
+
+        PinLengthInvalid, before any try is spent, for either outside the token's limits; PinIncorrect and PinBlocked
+        speak of `old`; PinUnsuitable of `new`.
+        """
+
+    async def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None:
+        """A new user PIN by the security officer's: C_InitPIN; None for both uses the pin pad.
+
+        The user's login is ended. SoPinIncorrect, SoPinBlocked; PinLengthInvalid and PinUnsuitable speak of `new`, the
+        former before any try is spent.
+        """
+
+    async def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
+        """What `write_data` put there, one of each label, sorted by it; no login needed."""
+
+    async def write_data(self, token: TokenId, label: str, value: bytes | None) -> None:
+        """Create or replace a data object that everybody can read; None deletes it, and none there is a success."""
+
     async def close(self) -> None:
         """Let go of the module; nothing may be called afterwards."""
 
@@ -84,4 +170,14 @@ class SyncTokenModule(Protocol):
     def logout(self, token: TokenId) -> None: ...
     def sign(self, request: SignRequest) -> bytes: ...
     def decrypt(self, request: DecryptRequest) -> bytes: ...
+    def random(self, token: TokenId, count: int) -> bytes: ...
+    def generate(self, request: GenerateRequest) -> PublicKey: ...
+    def import_key(self, request: ImportRequest) -> PublicKey: ...
+    def destroy_key(self, key: KeyAddress) -> None: ...
+    def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None: ...
+    def delete_certificate(self, token: TokenId, cka_id: bytes) -> None: ...
+    def change_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None: ...
+    def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None: ...
+    def read_data(self, token: TokenId) -> tuple[DataObject, ...]: ...
+    def write_data(self, token: TokenId, label: str, value: bytes | None) -> None: ...
     def close(self) -> None: ...

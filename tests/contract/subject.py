@@ -15,8 +15,10 @@ from scd.cryptoki.moduleconfig import ModuleConfig
 from scd.cryptoki.onethread import OnOneThread
 from scd.cryptoki.worker.client import WorkerModule
 from scd.cryptoki.worker.pool import PooledModule
-from scd.token.model import TokenId, TokenInfo, TokenObjects
-from scd.token.port import DecryptRequest, KeyAddress, SignRequest, TokenModule
+from scd.gcrypt.privkey import PrivateKey
+from scd.gcrypt.pubkey import PublicKey
+from scd.token.model import KeyPair, TokenId, TokenInfo, TokenObjects
+from scd.token.port import DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest, TokenModule
 from scd.token.secrets import Pin
 from tests.fakes.fake_module import FakeModule
 from tests.fakes.fake_token import (
@@ -25,6 +27,7 @@ from tests.fakes.fake_token import (
     awkward_token,
     backup_token,
     blank_token,
+    empty_token,
     work_token,
 )
 from tests.fakes.keys import private_key, public_of
@@ -38,11 +41,12 @@ NAMES = (FAKE, IN_PROCESS, WORKER, POOL)
 
 @dataclass(frozen=True)
 class Subject:
-    """One implementation. `add_key` lets another program put a key on token `work`; `pins` by token label."""
+    """One implementation. `add_key` lets another program put a key on token `work`; PINs by token label."""
 
     module: TokenModule
     runner: asyncio.Runner
     pins: Mapping[str, bytes]
+    so_pins: Mapping[str, bytes]
     add_key: Callable[[], None]
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -73,6 +77,23 @@ class Subject:
         key = next(key for key in self.objects(label).keys if key.public == public)
         return KeyAddress(self.token(label), key.cka_id, public)
 
+    def generate(self, label: str, algorithm: str, cka_id: bytes, **usage: bool) -> KeyPair:
+        """A new key, as the listing shows it."""
+        usage = {"sign": True, "decrypt": True} | usage
+        request = GenerateRequest(self.token(label), algorithm, cka_id, "new", **usage)
+        return self.listed(label, self.run(self.module.generate(request)))
+
+    def import_key(self, label: str, private: PrivateKey, cka_id: bytes, **usage: bool) -> KeyPair:
+        """A key taken in, as the listing shows it."""
+        usage = {"sign": True, "decrypt": True} | usage
+        public = self.run(self.module.import_key(ImportRequest(self.token(label), private, cka_id, "new", **usage)))
+        return self.listed(label, public)
+
+    def listed(self, label: str, public: PublicKey) -> KeyPair:
+        """The one key with this public half."""
+        (found,) = (key for key in self.objects(label).keys if key.public == public)
+        return found
+
     def sign(self, key: KeyAddress, data: bytes, pin: bytes | None = None) -> bytes:
         """One signature."""
         return self.run(self.module.sign(SignRequest(key, data, None if pin is None else Pin(pin))))
@@ -100,12 +121,14 @@ def subject(name: str, minted: Minted) -> Iterator[Subject]:
 
 def _fake(runner: asyncio.Runner) -> Subject:
     work = work_token()
-    tokens = [work, backup_token(), awkward_token(), always_token(), blank_token()]
+    tokens = [work, backup_token(), awkward_token(), always_token(), empty_token(), blank_token()]
 
     def add_key() -> None:
         work.keys.append(FakeKey(private_key("awkward-good"), b"\x77", "new"))
 
-    return Subject(FakeModule(*tokens), runner, {token.label: token.pin for token in tokens}, add_key)
+    pins = {token.label: token.pin for token in tokens}
+    so_pins = {token.label: token.so_pin for token in tokens}
+    return Subject(FakeModule(*tokens), runner, pins, so_pins, add_key)
 
 
 def _real(name: str, minted: Minted, runner: asyncio.Runner) -> Subject:
@@ -123,11 +146,14 @@ def _real(name: str, minted: Minted, runner: asyncio.Runner) -> Subject:
         )  # fmt: skip
 
     pins = {label: token.pin.encode() for label, token in minted.tokens.items()}
-    return Subject(module, runner, pins, add_key)
+    so_pins = {label: token.so_pin.encode() for label, token in minted.tokens.items()}
+    return Subject(module, runner, pins, so_pins, add_key)
 
 
 async def _workers(config: ModuleConfig, count: int) -> TokenModule:
     workers = [WorkerModule(config) for _ in range(count)]
     for worker in workers:
         worker.start()
+    for worker in workers:
+        await worker.tokens()  # SoftHSM 2.6.1 reads a token wrongly that another one writes to at this moment
     return workers[0] if count == 1 else PooledModule(workers)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from scd.gcrypt.pubkey import PublicKey
 from scd.token.errors import (
     Canceled,
     KeyNotFound,
     ModuleUnavailable,
+    NotSupported,
     PinBlocked,
     PinIncorrect,
     PinLengthInvalid,
@@ -21,11 +24,12 @@ from scd.token.errors import (
     TokenNotPresent,
     WrongKeyUsage,
 )
-from scd.token.model import TokenId, TokenInfo, TokenObjects
-from scd.token.port import DecryptRequest, KeyAddress, SignRequest
+from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
+from scd.token.port import DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest
 from scd.token.secrets import Pin
-from tests.fakes import fake_crypto
+from tests.fakes import fake_changes, fake_crypto
 from tests.fakes.fake_token import TRIES, FakeKey, FakeToken
+from tests.fakes.keys import public_of
 
 
 class Op(Enum):
@@ -37,6 +41,16 @@ class Op(Enum):
     LOGOUT = "logout"
     SIGN = "sign"
     DECRYPT = "decrypt"
+    RANDOM = "random"
+    GENERATE = "generate"
+    IMPORT_KEY = "import_key"
+    DESTROY_KEY = "destroy_key"
+    WRITE_CERTIFICATE = "write_certificate"
+    DELETE_CERTIFICATE = "delete_certificate"
+    CHANGE_PIN = "change_pin"
+    RESET_PIN = "reset_pin"
+    READ_DATA = "read_data"
+    WRITE_DATA = "write_data"
     CLOSE = "close"
 
 
@@ -146,6 +160,69 @@ class FakeModule:
         if key.can_decrypt is False:
             raise WrongKeyUsage(f'key "{key.label}" may not decrypt')
         return fake_crypto.decrypt(key.private, request.data)
+
+    async def random(self, token: TokenId, count: int) -> bytes:
+        """See the port."""
+        await self._begin(Call(Op.RANDOM, token.label))
+        if not self._find(token).has_random:
+            raise NotSupported(f'token "{token.label}" has no random numbers')
+        return os.urandom(count)
+
+    async def generate(self, request: GenerateRequest) -> PublicKey:
+        """See the port."""
+        there = await self._change(Op.GENERATE, request.token, request.cka_id)
+        return public_of(fake_changes.generate(there, request).private)
+
+    async def import_key(self, request: ImportRequest) -> PublicKey:
+        """See the port."""
+        there = await self._change(Op.IMPORT_KEY, request.token, request.cka_id)
+        return public_of(fake_changes.import_key(there, request).private)
+
+    async def destroy_key(self, key: KeyAddress) -> None:
+        """See the port."""
+        fake_changes.destroy_key(await self._change(Op.DESTROY_KEY, key.token, key.cka_id), key)
+
+    async def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None:
+        """See the port."""
+        there = await self._change(Op.WRITE_CERTIFICATE, token, cka_id)
+        fake_changes.write_certificate(there, cka_id, label, der)
+
+    async def delete_certificate(self, token: TokenId, cka_id: bytes) -> None:
+        """See the port."""
+        fake_changes.delete_certificate(await self._change(Op.DELETE_CERTIFICATE, token, cka_id), cka_id)
+
+    async def change_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
+        """See the port."""
+        self._count(old)
+        self._count(new)
+        await self._begin(Call(Op.CHANGE_PIN, token.label))
+        there = self._find(token)
+        octets = fake_changes.new_pin(there, new)
+        _verify(there, old)
+        there.pin = octets
+
+    async def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None:
+        """See the port."""
+        self._count(so_pin)
+        self._count(new)
+        await self._begin(Call(Op.RESET_PIN, token.label))
+        fake_changes.reset_pin(self._find(token), so_pin, new)
+
+    async def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
+        """See the port."""
+        await self._begin(Call(Op.READ_DATA, token.label))
+        return tuple(DataObject(*entry) for entry in sorted(self._find(token).data.items()))
+
+    async def write_data(self, token: TokenId, label: str, value: bytes | None) -> None:
+        """See the port."""
+        fake_changes.write_data(await self._change(Op.WRITE_DATA, token), label, value)
+
+    async def _change(self, op: Op, token: TokenId, cka_id: bytes = b"") -> FakeToken:
+        """The token, when it may be written to."""
+        await self._begin(Call(op, token.label, cka_id))
+        there = self._find(token)
+        fake_changes.require_writable(there)
+        return there
 
     async def close(self) -> None:
         """See the port."""

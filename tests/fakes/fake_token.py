@@ -23,6 +23,11 @@ class FakeKey:
     always_authenticate: bool = False
     hidden: bool = False
 
+    @property
+    def keygrip(self) -> bytes:
+        """libgcrypt's 20 octets."""
+        return public_of(self.private).keygrip
+
     def shown(self, logged_in: bool) -> KeyPair:
         """The key as `objects()` lists it."""
         return KeyPair(
@@ -41,7 +46,7 @@ class FakeKey:
 class FakeToken:
     """A token. Tests change its fields at will, `logged_in = False` to lose a login for one.
 
-    `at_the_pinpad`: what the person types there; None means cancel.
+    `at_the_pinpad`: what the person types there; None means cancel. `algorithms`: what it makes keys of, None for all.
     """
 
     label: str
@@ -60,6 +65,12 @@ class FakeToken:
     tries_left: int = TRIES
     logged_in: bool = False
     at_the_pinpad: bytes | None = None
+    so_pin: bytes = b""
+    so_tries_left: int = TRIES
+    algorithms: tuple[str, ...] | None = None
+    has_random: bool = True
+    full: bool = False
+    data: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def id(self) -> TokenId:
@@ -122,7 +133,7 @@ def work_token(serial: str = "0001") -> FakeToken:
         key.can_sign = key.label != "p256-ecdh"
         key.can_decrypt = key.label in ("rsa2048", "rsa2048-bare", "p384", "p256-ecdh")
     ca = certificate("ca", b"\x08", "ca")
-    return FakeToken("work", b"work-pin-271828", serial, keys, [ca])
+    return FakeToken("work", b"work-pin-271828", serial, keys, [ca], so_pin=b"work-so-pin-314159")
 
 
 def always_token(serial: str = "0002") -> FakeToken:
@@ -166,6 +177,11 @@ def awkward_token(serial: str = "0005") -> FakeToken:
     good = fixture_key("awkward-good", "1F", has_certificate=True)
     skipped = [Skipped('key "dsa"', "CKK_DSA is not supported"), Skipped('key "unknown-curve"', "unknown curve")]
     return FakeToken("awkward", b"awkward-pin-577215", serial, [good], skipped=skipped)
+
+
+def empty_token(serial: str = "0006") -> FakeToken:
+    """The twin of token `empty`: initialised, with a PIN, and nothing on it."""
+    return FakeToken("empty", b"empty-pin-662607", serial, so_pin=b"empty-so-pin-314159")
 
 
 def blank_token() -> FakeToken:

@@ -23,6 +23,7 @@ from scd.token.errors import ModuleUnavailable, PinRequired, WrongKeyUsage
 from scd.token.model import TokenId, TokenInfo, TokenObjects
 from scd.token.port import DecryptRequest, SignRequest
 from scd.token.secrets import Pin
+from tests.worker.unchanging import Unchanging
 
 DESCRIPTOR = 3
 SECRET = "not-for-any-log-602214"
@@ -130,7 +131,7 @@ BEHAVIOUR: dict[bytes, Callable[[], bytes]] = {
 }
 
 
-class Misbehaving:
+class Misbehaving(Unchanging):
     """A module; `init_args` say what is wrong with loading or leaving it."""
 
     def __init__(self, config: ModuleConfig) -> None:

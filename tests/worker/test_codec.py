@@ -11,15 +11,18 @@ from hypothesis import strategies as st
 
 from scd.cryptoki.moduleconfig import ModuleConfig
 from scd.cryptoki.worker import messages as m
+from scd.cryptoki.worker.changes import ChangePin, ImportKey, ResetPin
 from scd.cryptoki.worker.codec import Codec
 from scd.cryptoki.worker.frames import MAX_BODY, FrameError, FrameSplitter, frame
+from scd.gcrypt.privkey import EccPrivateKey, PrivateKey, RsaPrivateKey, parse_private_key
 from scd.gcrypt.pubkey import EccPublicKey, PublicKey, RsaPublicKey
 from scd.token import errors
 from scd.token.errors import PinRequired, TokenError
 from scd.token.model import TokenId, TokenObjects
-from scd.token.port import DecryptRequest, KeyAddress, SignRequest
+from scd.token.port import DecryptRequest, ImportRequest, KeyAddress, SignRequest
 from scd.token.secrets import Pin
 from tests.fakes.keys import certificate, private_key, public_of
+from tests.unit.gcrypt.keytocard import KEYTOCARD
 
 TOKEN = TokenId("maker", "model", "0001", "work")
 RSA = RsaPublicKey(b"\x80" * 128, b"\1\0\1")
@@ -32,9 +35,14 @@ for_cryptography = st.sampled_from([certificate("work-rsa2048", b"\1"), certific
 st.register_type_strategy(RsaPublicKey, rsa_keys)
 st.register_type_strategy(EccPublicKey, ecc_keys)
 st.register_type_strategy(type(certificate("ca")), for_cryptography)
+PRIVATE = [parse_private_key(data)[0] for _, data in KEYTOCARD.values()]
+st.register_type_strategy(RsaPrivateKey, st.sampled_from([one for one in PRIVATE if isinstance(one, RsaPrivateKey)]))
+st.register_type_strategy(EccPrivateKey, st.sampled_from([one for one in PRIVATE if isinstance(one, EccPrivateKey)]))
+WITH_PINS = (m.Login, ChangePin, ResetPin)
 requests = st.one_of(
-    *(st.from_type(kind) for kind in get_args(m.Request) if kind is not m.Login),
+    *(st.from_type(kind) for kind in get_args(m.Request) if kind not in WITH_PINS),
     st.builds(m.Login, st.from_type(TokenId), st.none()),
+    *(st.builds(kind, st.from_type(TokenId), st.none(), st.none()) for kind in (ChangePin, ResetPin)),
 ).filter(lambda message: "Pin(" not in repr(message))
 replies = st.one_of(*(st.from_type(kind) for kind in get_args(m.Reply)))
 
@@ -72,6 +80,34 @@ def test_octets_do_not_pass_through_json() -> None:
     length = int.from_bytes(body[:4], "big")
     assert b"work-pin" not in body[: 4 + length]
     assert body[4 + length :] == b"work-pin"
+
+
+@pytest.mark.parametrize("kind", [ChangePin, ResetPin])
+def test_two_pins_arrive_each_in_its_place(kind: type[ChangePin | ResetPin]) -> None:
+    body = m.REQUESTS.encode(kind(TOKEN, Pin(b"first-pin"), Pin(b"second-pin")))
+    length = int.from_bytes(body[:4], "big")
+    assert body[4 + length :] == b"first-pinsecond-pin"
+    back = m.REQUESTS.decode(body)
+    assert isinstance(back, ChangePin | ResetPin)
+    pins = (back.old, back.new) if isinstance(back, ChangePin) else (back.so_pin, back.new)
+    assert [pin.reveal() for pin in pins if pin is not None] == [b"first-pin", b"second-pin"]
+
+
+@pytest.mark.parametrize("private", PRIVATE, ids=repr)
+def test_a_private_key_passes_by_json(private: PrivateKey) -> None:
+    message = ImportKey(ImportRequest(TOKEN, private, b"\1", "label", True, True))
+    body = m.REQUESTS.encode(message)
+    length = int.from_bytes(body[:4], "big")
+    header, blobs = body[4 : 4 + length], body[4 + length :]
+    assert private.d in blobs
+    assert len(header) < 160  # names and lengths
+    assert m.REQUESTS.decode(body) == message
+
+
+def test_a_private_key_of_numbers_that_do_not_belong_together_is_a_frame_error() -> None:
+    body = m.REQUESTS.encode(ImportKey(ImportRequest(TOKEN, PRIVATE[0], b"\1", "label", True, True)))
+    with pytest.raises(FrameError, match="refuses its fields"):
+        m.REQUESTS.decode(body[:-9] + bytes(9))
 
 
 @given(st.binary(max_size=200))

@@ -7,15 +7,20 @@ import pytest
 
 from scd.cryptoki.moduleconfig import ModuleConfig
 from scd.cryptoki.onethread import OnOneThread
+from scd.gcrypt.privkey import parse_private_key
 from scd.token.errors import ModuleUnavailable
 from scd.token.model import TokenId, TokenInfo, TokenObjects
-from scd.token.port import DecryptRequest, SignRequest
+from scd.token.port import DecryptRequest, GenerateRequest, ImportRequest, SignRequest
 from scd.token.secrets import Pin
+from tests.unit.gcrypt.keytocard import KEYTOCARD
 from tests.worker.loop import in_loop
+from tests.worker.unchanging import Unchanging
 from tests.worker.workers import TOKEN, config, sign
 
+PRIVATE, _ = parse_private_key(KEYTOCARD["ed25519"][1])
 
-class Threads:
+
+class Threads(Unchanging):
     """A module that notes where it is called, and whether it is called twice at a time."""
 
     def __init__(self, _config: ModuleConfig) -> None:
@@ -65,9 +70,14 @@ async def test_every_call_is_made_on_the_thread_that_loaded_the_module() -> None
     await asyncio.gather(
         module.tokens(), module.objects(TOKEN), module.login(TOKEN, None), module.logout(TOKEN),
         module.sign(sign(b"a")), module.decrypt(DecryptRequest(sign(b"a").key, b"b")),
+        module.random(TOKEN, 1), module.generate(GenerateRequest(TOKEN, "rsa2048", b"\1", "", True, True)),
+        module.import_key(ImportRequest(TOKEN, PRIVATE, b"\1", "", True, True)), module.destroy_key(sign(b"a").key),
+        module.write_certificate(TOKEN, b"\1", "", b""), module.delete_certificate(TOKEN, b"\1"),
+        module.change_pin(TOKEN, None, None), module.reset_pin(TOKEN, None, None), module.read_data(TOKEN),
+        module.write_data(TOKEN, "", None),
     )  # fmt: skip
     await module.close()
-    assert len(made[0].seen) == 8
+    assert len(made[0].seen) == 18
     assert len(set(made[0].seen)) == 1
     assert made[0].seen[0] != threading.get_ident()
 

@@ -10,9 +10,10 @@ import select
 import signal
 import traceback
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from scd.cryptoki.moduleconfig import ModuleConfig
+from scd.cryptoki.worker import changes
 from scd.cryptoki.worker.frames import FrameError, FrameSplitter, frame
 from scd.cryptoki.worker.messages import (
     REPLIES,
@@ -39,6 +40,7 @@ from scd.cryptoki.worker.messages import (
 from scd.cryptoki.worker.spawn import GROUP_SIGNALS
 from scd.token.errors import TokenError, TokenFailure
 from scd.token.port import SyncTokenModule
+from scd.token.secrets import Pin
 
 ModuleFactory = Callable[[ModuleConfig], SyncTokenModule]
 
@@ -190,18 +192,22 @@ def _places(error: Exception) -> str:
     return " ".join(f"{os.path.basename(one.filename)}:{one.lineno}:{one.name}" for one in frames)
 
 
-def _login(module: SyncTokenModule, request: Login) -> Answer:
+def _forgetting(work: Callable[[], None], *pins: Pin | None) -> Answer:
     try:
-        module.login(request.token, request.pin)
+        work()
     finally:
-        if request.pin is not None:
-            request.pin.forget()
+        for pin in pins:
+            if pin is not None:
+                pin.forget()
     return Done()
 
 
-def _logout(module: SyncTokenModule, request: Logout) -> Answer:
-    module.logout(request.token)
-    return Done()
+def _done(work: Callable[[SyncTokenModule, Any], None]) -> Callable[[SyncTokenModule, Any], Answer]:
+    def handle(module: SyncTokenModule, request: Any) -> Answer:
+        work(module, request)
+        return Done()
+
+    return handle
 
 
 def _refuse(_module: SyncTokenModule, request: Configure | Close) -> Answer:
@@ -213,10 +219,26 @@ _HANDLERS: dict[type[Request], Callable[..., Answer]] = {
     Close: _refuse,
     Tokens: lambda module, _: TokensReply(module.tokens()),
     Objects: lambda module, request: ObjectsReply(module.objects(request.token, request.known)),
-    Login: _login,
-    Logout: _logout,
+    Login: lambda module, request: _forgetting(lambda: module.login(request.token, request.pin), request.pin),
+    Logout: _done(lambda module, request: module.logout(request.token)),
     Sign: lambda module, request: Octets(module.sign(request.request)),
     Decrypt: lambda module, request: Octets(module.decrypt(request.request)),
+    changes.Random: lambda module, request: Octets(module.random(request.token, request.count)),
+    changes.Generate: lambda module, request: changes.NewKey(module.generate(request.request)),
+    changes.ImportKey: lambda module, request: changes.NewKey(module.import_key(request.request)),
+    changes.DestroyKey: _done(lambda module, request: module.destroy_key(request.key)),
+    changes.WriteCertificate: _done(
+        lambda module, request: module.write_certificate(request.token, request.cka_id, request.label, request.der)
+    ),
+    changes.DeleteCertificate: _done(lambda module, request: module.delete_certificate(request.token, request.cka_id)),
+    changes.ChangePin: lambda module, request: _forgetting(
+        lambda: module.change_pin(request.token, request.old, request.new), request.old, request.new
+    ),
+    changes.ResetPin: lambda module, request: _forgetting(
+        lambda: module.reset_pin(request.token, request.so_pin, request.new), request.so_pin, request.new
+    ),
+    changes.ReadData: lambda module, request: changes.DataReply(module.read_data(request.token)),
+    changes.WriteData: _done(lambda module, request: module.write_data(request.token, request.label, request.value)),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from scd.cryptoki.moduleconfig import ModuleConfig
+from scd.cryptoki.worker import changes
 from scd.cryptoki.worker.backoff import BackOff
 from scd.cryptoki.worker.messages import (
     Answer,
@@ -33,15 +35,18 @@ from scd.cryptoki.worker.messages import (
 )
 from scd.cryptoki.worker.process import Child, OnLog
 from scd.cryptoki.worker.spawn import WorkerProcess, spawn
+from scd.gcrypt.pubkey import PublicKey
 from scd.token.errors import ModuleCrashed, ModuleUnavailable, TokenError
-from scd.token.model import TokenId, TokenInfo, TokenObjects
-from scd.token.port import DecryptRequest, SignRequest
+from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
+from scd.token.port import DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest
 from scd.token.secrets import Pin
 
 A = TypeVar("A", bound=Answer)
 
 TIMEOUT_S = 30.0
 LOAD_TIMEOUT_S = 30.0
+GENERATE_TIMEOUT_S = 600.0
+"""At least, for a new key: RSA takes cards minutes, and nobody can say how many."""
 CLOSE_LIMIT_S = 3.0
 _EPOCH_BITS = 20  # of a version; the rest is the module's own
 _EPOCH_MASK = (1 << _EPOCH_BITS) - 1
@@ -110,7 +115,7 @@ class WorkerModule:
         self._previous: Child | None = None
         self._loading: asyncio.Future[Answer] | None = None
         self._failed_start: str | None = None
-        self._closed = False
+        self._closed = self._renewing = False
         self._requests = 0
         self._load = 0
 
@@ -172,6 +177,66 @@ class WorkerModule:
         """See the port."""
         return (await self._ask(Decrypt(request), Octets)).octets
 
+    async def random(self, token: TokenId, count: int) -> bytes:
+        """See the port."""
+        return (await self._ask(changes.Random(token, count), Octets)).octets
+
+    async def generate(self, request: GenerateRequest) -> PublicKey:
+        """See the port."""
+        return (await self._ask(changes.Generate(request), changes.NewKey, GENERATE_TIMEOUT_S)).public
+
+    async def import_key(self, request: ImportRequest) -> PublicKey:
+        """See the port."""
+        return (await self._ask(changes.ImportKey(request), changes.NewKey)).public
+
+    async def destroy_key(self, key: KeyAddress) -> None:
+        """See the port."""
+        await self._ask(changes.DestroyKey(key), Done)
+
+    async def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None:
+        """See the port."""
+        await self._ask(changes.WriteCertificate(token, cka_id, label, der), Done)
+
+    async def delete_certificate(self, token: TokenId, cka_id: bytes) -> None:
+        """See the port."""
+        await self._ask(changes.DeleteCertificate(token, cka_id), Done)
+
+    async def change_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
+        """See the port."""
+        await self._ask(changes.ChangePin(token, old, new), Done)
+
+    async def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None:
+        """See the port."""
+        await self._ask(changes.ResetPin(token, so_pin, new), Done)
+
+    async def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
+        """See the port."""
+        return (await self._ask(changes.ReadData(token), changes.DataReply)).objects
+
+    async def write_data(self, token: TokenId, label: str, value: bytes | None) -> None:
+        """See the port."""
+        await self._ask(changes.WriteData(token, label, value), Done)
+
+    async def renew(self) -> None:
+        """A new child in place of the one that runs, as soon as that is idle; its logins are lost.
+
+        For what a module reads but once and another process has changed since.
+        """
+        async with self._turn:
+            if not self._alive:
+                return
+            self._renewing = True
+            try:
+                with contextlib.suppress(TokenError):  # it is ended below
+                    await (await self._ready()).ask(Close(), CLOSE_LIMIT_S)
+            finally:
+                if self._child is not None:
+                    self._child.end()
+                self._renewing = False
+            with contextlib.suppress(TokenError):  # the next request says it
+                self._launch()
+                await self._ready()  # SoftHSM 2.6.1 reads a token wrongly that is written to at this moment
+
     async def close(self) -> None:
         """See the port. A module that does not let go in three seconds is ended."""
         if self._closed:
@@ -193,8 +258,8 @@ class WorkerModule:
         async with asyncio.timeout(CLOSE_LIMIT_S):
             await child.gone.wait()
 
-    async def _ask(self, request: Request, kind: type[A]) -> A:
-        answer = await self._exchange(request)
+    async def _ask(self, request: Request, kind: type[A], at_least_s: float = 0.0) -> A:
+        answer = await self._exchange(request, max(self._timeout_s, at_least_s))
         if isinstance(answer, kind):
             return answer
         if isinstance(answer, Failure):
@@ -204,7 +269,7 @@ class WorkerModule:
             self._child.end(error)
         raise error
 
-    async def _exchange(self, request: Request) -> Answer:
+    async def _exchange(self, request: Request, timeout_s: float) -> Answer:
         """Wait for our turn, for a child that is ready, and for its answer."""
         self._load += 1
         try:
@@ -215,7 +280,7 @@ class WorkerModule:
         asked: Child | None = None
         try:
             child = await self._ready()
-            answer = child.ask(request, self._timeout_s)
+            answer = child.ask(request, timeout_s)
             asked = child
             self._requests += 1
             return await answer
@@ -277,6 +342,8 @@ class WorkerModule:
 
     def _ended(self) -> None:
         """The child can be asked no more."""
+        if self._renewing:
+            return
         self._back_off.failed(self._clock())
         if not self._closed and self._child is not None:
             _log.warning("module=%s op=worker result=ended reason=%s", self.config.name, self._child.ending)

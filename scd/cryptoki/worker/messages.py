@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 from scd.cryptoki.moduleconfig import ModuleConfig
+from scd.cryptoki.worker import changes
 from scd.cryptoki.worker.codec import Codec
 from scd.token import errors
 from scd.token.errors import PinRequired, TokenError, TokenFailure
@@ -92,7 +94,7 @@ class ObjectsReply:
 
 @dataclass(frozen=True, slots=True)
 class Octets:
-    """A signature or a plaintext."""
+    """A signature, a plaintext or random octets."""
 
     octets: bytes
 
@@ -132,12 +134,12 @@ class LogRecord:
     text: str
 
 
-Request = Configure | Tokens | Objects | Login | Logout | Sign | Decrypt | Close
-Answer = Ready | TokensReply | ObjectsReply | Octets | Done | Failure
+Request = Configure | Tokens | Objects | Login | Logout | Sign | Decrypt | changes.Change | Close
+Answer = Ready | TokensReply | ObjectsReply | Octets | changes.NewKey | changes.DataReply | Done | Failure
 Reply = Answer | LogRecord
 
-REQUESTS: Codec[Request] = Codec((Configure, Tokens, Objects, Login, Logout, Sign, Decrypt, Close))
-REPLIES: Codec[Reply] = Codec((Ready, TokensReply, ObjectsReply, Octets, Done, Failure, LogRecord))
+REQUESTS: Codec[Request] = Codec(get_args(Request))
+REPLIES: Codec[Reply] = Codec(get_args(Reply))
 
 _ERRORS: dict[str, type[TokenError]] = {
     name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, TokenError)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from scd.gcrypt.pubkey import PublicKey
 from scd.token.errors import (
     ModuleUnavailable,
     PinBlocked,
@@ -16,8 +17,8 @@ from scd.token.errors import (
     PinNotSet,
     PinRequired,
 )
-from scd.token.model import TokenId, TokenInfo, TokenObjects
-from scd.token.port import DecryptRequest, SignRequest, TokenModule
+from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
+from scd.token.port import DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest, TokenModule
 from scd.token.secrets import Pin
 
 T = TypeVar("T")
@@ -42,6 +43,9 @@ class PoolWorker(TokenModule, Protocol):
     def start(self) -> None:
         """Begin loading, unless it runs."""
 
+    async def renew(self) -> None:
+        """Begin anew, when it runs: its logins are lost."""
+
 
 class PooledModule:
     """See `scd.token.port.TokenModule`.
@@ -54,6 +58,8 @@ class PooledModule:
         self.workers = tuple(workers)
         self._teller = 0
         self._logins: dict[TokenId, dict[int, int]] = defaultdict(dict)  # worker -> its epoch at login
+        self._one_change = asyncio.Lock()
+        self._changes: set[asyncio.Future[None]] = set()
         self._one_login = asyncio.Lock()  # a PIN that is refused must not be on its way a second time
 
     def start(self) -> None:
@@ -103,6 +109,48 @@ class PooledModule:
         """See the port."""
         return await self._use(request.key.token, lambda worker: worker.decrypt(request))
 
+    async def random(self, token: TokenId, count: int) -> bytes:
+        """See the port."""
+        return (await self._tell(lambda worker: worker.random(token, count), self._order(self._teller)))[1]
+
+    async def generate(self, request: GenerateRequest) -> PublicKey:
+        """See the port."""
+        return await self._write(request.token, lambda worker: worker.generate(request))
+
+    async def import_key(self, request: ImportRequest) -> PublicKey:
+        """See the port."""
+        return await self._write(request.token, lambda worker: worker.import_key(request))
+
+    async def destroy_key(self, key: KeyAddress) -> None:
+        """See the port."""
+        await self._write(key.token, lambda worker: worker.destroy_key(key))
+
+    async def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None:
+        """See the port."""
+        await self._write(token, lambda worker: worker.write_certificate(token, cka_id, label, der))
+
+    async def delete_certificate(self, token: TokenId, cka_id: bytes) -> None:
+        """See the port."""
+        await self._write(token, lambda worker: worker.delete_certificate(token, cka_id))
+
+    async def change_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
+        """See the port. The worker that changes it keeps its login, the others lose theirs."""
+        await self._set_pin(token, lambda worker: worker.change_pin(token, old, new))
+
+    async def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None:
+        """See the port. No worker keeps the user's login: it was made with the PIN that is replaced."""
+        await self._all(lambda worker: worker.logout(token))  # one that fails has lost it
+        self._logins.pop(token, None)
+        await self._set_pin(token, lambda worker: worker.reset_pin(token, so_pin, new))
+
+    async def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
+        """See the port."""
+        return (await self._tell(lambda worker: worker.read_data(token), self._order(self._teller)))[1]
+
+    async def write_data(self, token: TokenId, label: str, value: bytes | None) -> None:
+        """See the port."""
+        await self._write(token, lambda worker: worker.write_data(token, label, value))
+
     async def close(self) -> None:
         """See the port. All workers."""
         _raise_first(await self._all(lambda worker: worker.close()))
@@ -141,8 +189,31 @@ class PooledModule:
                 self._note_login(token, index)
         _raise_first([outcome for outcome in outcomes if isinstance(outcome, _REFUSED)])
 
-    async def _use(self, token: TokenId, work: Callable[[PoolWorker], Awaitable[bytes]]) -> bytes:
-        """Work with a private key. Nothing was begun when a worker wants a login or is not available: ask the next."""
+    async def _write(self, token: TokenId, work: Callable[[PoolWorker], Awaitable[T]]) -> T:
+        """One change at a time: each finds what the last one left. The others see it when they list."""
+        async with self._one_change:
+            return await self._use(token, work)
+
+    async def _set_pin(self, token: TokenId, work: Callable[[PoolWorker], Awaitable[None]]) -> None:
+        """The other workers begin anew: SoftHSM 2.6.1 reads the PIN when it is loaded, and takes the old one for ever.
+
+        That must not be left out when the caller is cancelled, for the PIN is changed then, too.
+        """
+
+        async def change() -> None:
+            async with self._one_login:
+                holders = self._holders(token)
+                order = sorted(self._order(self._teller), key=lambda index: index not in holders)
+                changed, _ = await self._tell(work, order)
+                await self._all(lambda worker: worker.renew(), [one for one in order if one != changed])
+
+        task = asyncio.ensure_future(change())
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        await asyncio.shield(task)
+
+    async def _use(self, token: TokenId, work: Callable[[PoolWorker], Awaitable[T]]) -> T:
+        """Work that needs a login. Nothing was begun when a worker wants a login or is not available: ask the next."""
         refused: set[int] = set()
         while True:
             index = self._least_busy(token, refused)

@@ -1,0 +1,69 @@
+"""X.509 certificates written to the token and taken off it."""
+
+from __future__ import annotations
+
+from pkcs11 import Attribute, ObjectClass
+
+from scd.cryptoki.ckr import CkrError
+from scd.cryptoki.discover import X509
+from scd.cryptoki.native import ulong
+from scd.cryptoki.nativewrites import create_object
+from scd.cryptoki.writing import FALSE, TRUE, Writing, require_id
+from scd.token.errors import InvalidData
+from scd.token.model import Certificate
+
+
+def write_certificate(writing: Writing, cka_id: bytes, label: str, der: bytes) -> None:
+    """See the port. The new one comes before the old one goes: a full token loses nothing."""
+    from scd.cryptoki.spki import certificate, certificate_names
+
+    require_id(cka_id, writing.about)
+    try:
+        new = certificate(der, cka_id, label)
+        subject, issuer, serial = certificate_names(der)
+    except ValueError as error:
+        raise InvalidData(str(error)) from error
+    old = _replaced(writing, new)
+    if any(one.der == der for one in old.values()):
+        return
+    made = create_object(
+        writing.native,
+        writing.session,
+        {
+            int(Attribute.CLASS): ulong(ObjectClass.CERTIFICATE),
+            int(Attribute.CERTIFICATE_TYPE): ulong(X509),
+            int(Attribute.TOKEN): TRUE,
+            int(Attribute.PRIVATE): FALSE,
+            int(Attribute.ID): cka_id,
+            int(Attribute.LABEL): label.encode(),
+            int(Attribute.SUBJECT): subject,
+            int(Attribute.ISSUER): issuer,
+            int(Attribute.SERIAL_NUMBER): serial,
+            int(Attribute.VALUE): der,
+        },
+    )
+    writing.destroy(handle for handle in old if handle != made and _value(writing, handle) not in (None, der))
+
+
+def _replaced(writing: Writing, new: Certificate) -> dict[int, Certificate]:
+    return {
+        handle: one
+        for (_, handle), one in writing.listing.read.items()
+        if isinstance(one, Certificate) and one.cka_id == new.cka_id and one.public == new.public
+    }
+
+
+def _value(writing: Writing, handle: int) -> bytes | None:
+    """What the object holds now: where there is one place for each CKA_ID, the new one has replaced it already."""
+    try:
+        return writing.native.attributes(writing.session, handle, (Attribute.VALUE,)).get(Attribute.VALUE)
+    except CkrError as error:
+        if not error.is_stale_object:
+            raise
+        return None
+
+
+def delete_certificate(writing: Writing, cka_id: bytes) -> None:
+    """See the port."""
+    require_id(cka_id, writing.about)
+    writing.destroy(writing.find(ObjectClass.CERTIFICATE, {int(Attribute.ID): cka_id}))

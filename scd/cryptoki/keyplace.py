@@ -1,0 +1,80 @@
+"""The place of a key on a token, which is its CKA_ID: whether it is free, and how it is cleared."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from pkcs11 import ObjectClass
+
+from scd.cryptoki.discover import Listing
+from scd.cryptoki.writing import Writing, require_id, undone_on_failure
+from scd.gcrypt.pubkey import PublicKey
+from scd.token.errors import KeyExists, KeyNotFound, TokenFailure
+from scd.token.pairing import PrivateObject, PublicObject
+from scd.token.port import KeyAddress
+
+_PAIR = {int(ObjectClass.PRIVATE_KEY), int(ObjectClass.PUBLIC_KEY)}
+
+
+@contextlib.contextmanager
+def new_key(writing: Writing, cka_id: bytes) -> Iterator[list[int]]:
+    """A free place in which a key is made; the list takes the handles of what was made.
+
+    Raises KeyExists and InvalidData before. After a failure within, whatever has come into the place is destroyed.
+    """
+    require_id(cka_id, writing.about)
+    if writing.key_halves(cka_id):
+        raise KeyExists(f"{writing.about} has a key with the CKA_ID {cka_id.hex().upper()}")
+    made: list[int] = []
+
+    def undo() -> None:
+        found = writing.key_halves(cka_id)
+        # A whole pair that nobody told us of is another program's, made in this very moment.
+        writing.destroy(made if set(found.values()) == _PAIR else dict.fromkeys([*made, *found]))
+
+    with undone_on_failure(undo, f"half of a key with the CKA_ID {cka_id.hex().upper()}"):
+        yield made
+
+
+def require_listed(writing: Writing, public_handle: int) -> PublicKey:
+    """The public key of the object, which must be listed, and its private half with it. Raises TokenFailure."""
+    listing = writing.look()
+    found = listing.read.get((int(ObjectClass.PUBLIC_KEY), public_handle))
+    if not isinstance(found, PublicObject):
+        why = getattr(found, "reason", "it is not listed")
+        raise TokenFailure(f"{writing.about}: the new key cannot be used: {why}")
+    if found.public.keygrip not in listing.handles:
+        raise TokenFailure(f"{writing.about}: the new key cannot be used: its private half is not listed")
+    return found.public
+
+
+def destroy_key(writing: Writing, key: KeyAddress) -> None:
+    """See the port. The private half goes first: what is left of a pair after a failure cannot sign any more."""
+    require_id(key.cka_id, writing.about)
+    grip = key.public.keygrip
+    handle = writing.listing.handles.get(grip)
+    private = None if handle is None else writing.listing.read.get((int(ObjectClass.PRIVATE_KEY), handle))
+    doomed = [handle] if handle is not None and getattr(private, "cka_id", None) == key.cka_id else []
+    kept = handle is not None and not doomed
+    doomed += _public_halves(writing.listing, grip, key.cka_id if kept or _twins(writing.listing, grip) else None)
+    if not doomed:
+        raise KeyNotFound(f"{writing.about} has no key {grip.hex().upper()} with the CKA_ID {key.cka_id.hex().upper()}")
+    writing.destroy(doomed)
+
+
+def _twins(listing: Listing, grip: bytes) -> bool:
+    """Whether another private object is of the same key."""
+    return sum(
+        isinstance(one, PrivateObject) and one.public is not None and one.public.keygrip == grip
+        for one in listing.read.values()
+    ) > 1  # fmt: skip
+
+
+def _public_halves(listing: Listing, grip: bytes, cka_id: bytes | None) -> list[int]:
+    """The handles of the public objects of a key, those with the CKA_ID if one is given."""
+    return [
+        handle
+        for (_, handle), one in listing.read.items()
+        if isinstance(one, PublicObject) and one.public.keygrip == grip and cka_id in (None, one.cka_id)
+    ]

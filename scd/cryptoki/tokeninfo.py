@@ -1,0 +1,37 @@
+"""CK_TOKEN_INFO in the domain's words."""
+
+from __future__ import annotations
+
+from pkcs11 import TokenFlag
+
+from scd.cryptoki.discover import text
+from scd.cryptoki.native import RawTokenInfo
+from scd.token.model import PinTries, TokenId, TokenInfo
+
+_TRIES = (
+    (TokenFlag.USER_PIN_LOCKED, PinTries.LOCKED),
+    (TokenFlag.USER_PIN_FINAL_TRY, PinTries.FINAL),
+    (TokenFlag.USER_PIN_COUNT_LOW, PinTries.LOW),
+)
+
+
+def token_id(raw: RawTokenInfo) -> TokenId:
+    """The four texts."""
+    return TokenId(text(raw.manufacturer), text(raw.model), text(raw.serial), text(raw.label))
+
+
+def token_info(raw: RawTokenInfo, *, may_use_pinpad: bool, logged_in: bool) -> TokenInfo:
+    """The record; `logged_in` is our own knowledge, the structure has none of it."""
+    flags = TokenFlag(raw.flags)
+    return TokenInfo(
+        id=token_id(raw),
+        initialized=TokenFlag.TOKEN_INITIALIZED in flags,
+        login_required=TokenFlag.LOGIN_REQUIRED in flags,
+        pin_initialized=TokenFlag.USER_PIN_INITIALIZED in flags,
+        pinpad=may_use_pinpad and TokenFlag.PROTECTED_AUTHENTICATION_PATH in flags,
+        write_protected=TokenFlag.WRITE_PROTECTED in flags,
+        pin_tries=next((tries for flag, tries in _TRIES if flag in flags), PinTries.FULL),
+        pin_min=raw.pin_min,
+        pin_max=raw.pin_max,
+        logged_in=logged_in,
+    )
