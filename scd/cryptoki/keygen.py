@@ -10,14 +10,14 @@ from pkcs11 import Attribute
 
 from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.keyplace import new_key, require_listed
-from scd.cryptoki.keytemplates import NewKey, Template
+from scd.cryptoki.keytemplates import Extent, NewKey, Template
 from scd.cryptoki.native import ulong
 from scd.cryptoki.nativewrites import generate_key_pair, mechanism_info
 from scd.cryptoki.writing import Writing
 from scd.gcrypt import der
 from scd.gcrypt.curves import CURVES, Curve, Family, curve_by_name
 from scd.gcrypt.pubkey import PublicKey
-from scd.token.errors import UnsupportedAlgorithm
+from scd.token.errors import NotSupported, UnsupportedAlgorithm
 from scd.token.port import GenerateRequest
 
 F4 = b"\1\0\1"
@@ -49,7 +49,7 @@ class _Means:
     name: str
     mechanism: int
     parameters: Template
-    explicit: bool
+    extent: Extent
 
 
 def generate(writing: Writing, request: GenerateRequest) -> PublicKey:
@@ -61,11 +61,9 @@ def generate(writing: Writing, request: GenerateRequest) -> PublicKey:
     refusals: list[CkrError] = []
     with new_key(writing, request.cka_id) as made:
         for one in means:
-            public = wanted.public(explicit=one.explicit) | one.parameters
+            public, private = wanted.public(extent=one.extent) | one.parameters, wanted.private(extent=one.extent)
             try:
-                pair = generate_key_pair(
-                    writing.native, writing.session, one.mechanism, public, wanted.private(explicit=one.explicit)
-                )
+                pair = generate_key_pair(writing.native, writing.session, one.mechanism, public, private)
             except CkrError as error:
                 if not error.is_unsupported:
                     raise
@@ -73,7 +71,10 @@ def generate(writing: Writing, request: GenerateRequest) -> PublicKey:
                 continue
             made += reversed(pair)
             return require_listed(writing, pair[0])
-        raise UnsupportedAlgorithm(_refused(writing, request.algorithm, means, refusals))
+        refused = _refused(writing, request.algorithm, means, refusals)
+        if refusals and all(one.is_missing_function for one in refusals):
+            raise NotSupported(refused)
+        raise UnsupportedAlgorithm(refused)
 
 
 def _algorithm(name: str, writing: Writing) -> tuple[int, Curve | None]:
@@ -91,8 +92,8 @@ def _means(mechanisms: tuple[int, ...], bits: int, curve: Curve | None) -> Itera
     """Best first. Modules differ in the curve's spelling, and in whether a template may say what is not wanted."""
     for mechanism in mechanisms:
         for form, parameters in _parameters(bits, curve):
-            for explicit, extent in ((True, "all attributes"), (False, "few attributes")):
-                yield _Means(f"{_NAMES[mechanism]} {form}, {extent}", mechanism, parameters, explicit)
+            for extent in Extent:
+                yield _Means(f"{_NAMES[mechanism]} {form}, {extent.value}", mechanism, parameters, extent)
 
 
 def _parameters(bits: int, curve: Curve | None) -> Iterator[tuple[str, Template]]:

@@ -9,7 +9,7 @@ from pkcs11 import Attribute, KeyType
 from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.discover import EC_MONTGOMERY
 from scd.cryptoki.keyplace import new_key, require_listed
-from scd.cryptoki.keytemplates import NewKey, Template
+from scd.cryptoki.keytemplates import Extent, NewKey, Template
 from scd.cryptoki.native import ulong
 from scd.cryptoki.nativewrites import create_object
 from scd.cryptoki.writing import Writing
@@ -25,7 +25,6 @@ _KEY_TYPES: dict[Family, tuple[int, ...]] = {
     Family.EDWARDS: (KeyType.EC_EDWARDS,),
     Family.MONTGOMERY: (EC_MONTGOMERY, KeyType.EC_EDWARDS),  # the latter: SoftHSM 2.6.1
 }
-_EXTENTS = (True, False)  # of the template: whether what is not wanted is said, too
 
 
 def import_key(writing: Writing, request: ImportRequest) -> PublicKey:
@@ -35,8 +34,8 @@ def import_key(writing: Writing, request: ImportRequest) -> PublicKey:
     wanted = NewKey(curve, request.cka_id, request.label, request.sign, request.decrypt)
     if private.public.keygrip in writing.listing.handles:
         raise KeyExists(f"{writing.about} has the key {private.public.keygrip.hex().upper()} already")
-    secrets = [wanted.private(explicit=one) | form for form in _private_forms(private) for one in _EXTENTS]
-    shown = [wanted.public(explicit=one) | form for form in _public_forms(private.public) for one in _EXTENTS]
+    secrets = [wanted.private(extent=one) | form for form in _private_forms(private) for one in Extent]
+    shown = [wanted.public(extent=one) | form for form in _public_forms(private.public) for one in Extent]
     with new_key(writing, request.cka_id) as made:
         made.append(_create(writing, secrets, f"{private.public.algorithm} private key"))
         made.append(_create(writing, shown, f"{private.public.algorithm} public key"))

@@ -31,7 +31,7 @@ def new_key(writing: Writing, cka_id: bytes) -> Iterator[list[int]]:
     def undo() -> None:
         found = writing.key_halves(cka_id)
         # A whole pair that nobody told us of is another program's, made in this very moment.
-        writing.destroy(made if set(found.values()) == _PAIR else dict.fromkeys([*made, *found]))
+        writing.clear_away(made if set(found.values()) == _PAIR else dict.fromkeys([*made, *found]))
 
     with undone_on_failure(undo, f"half of a key with the CKA_ID {cka_id.hex().upper()}"):
         yield made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from pkcs11 import Attribute, ObjectClass
 
@@ -19,6 +20,18 @@ _Halves = tuple[tuple[Attribute, ...], tuple[Attribute, ...]]
 _SIGN: _Halves = (Attribute.SIGN,), (Attribute.VERIFY,)
 _DECRYPT_RSA: _Halves = (Attribute.DECRYPT, Attribute.UNWRAP), (Attribute.ENCRYPT, Attribute.WRAP)
 _DECRYPT_EC: _Halves = (Attribute.DERIVE,), (Attribute.DERIVE,)
+
+
+class Extent(Enum):
+    """How much a template says of what the key shall not do.
+
+    Best said in full, as the defaults differ (SoftHSM 2.6.1 lets EC keys "decrypt"), but not every module takes that.
+    The value is for messages.
+    """
+
+    ALL = "every use named"
+    OWN = "its own uses named"
+    WANTED = "nothing refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class NewKey:
             name = "RSA" if self.curve is None else self.curve.name
             raise WrongKeyUsage(f"a key of {name} cannot do what it is wanted for")
 
-    def private(self, *, explicit: bool) -> Template:
+    def private(self, *, extent: Extent) -> Template:
         """The private half's: on the token, not to be read nor taken out."""
         fixed = {
             int(Attribute.CLASS): ulong(ObjectClass.PRIVATE_KEY),
@@ -52,27 +65,24 @@ class NewKey:
             int(Attribute.SENSITIVE): TRUE,
             int(Attribute.EXTRACTABLE): FALSE,
         }
-        return fixed | self._name() | self._usage(0, explicit=explicit)
+        return fixed | self._name() | self._usage(0, extent=extent)
 
-    def public(self, *, explicit: bool) -> Template:
+    def public(self, *, extent: Extent) -> Template:
         """The public half's, which is to be seen without a login."""
         fixed = {
             int(Attribute.CLASS): ulong(ObjectClass.PUBLIC_KEY),
             int(Attribute.TOKEN): TRUE,
         }
-        if explicit:
+        if extent is not Extent.WANTED:
             fixed[int(Attribute.PRIVATE)] = FALSE
-        return fixed | self._name() | self._usage(1, explicit=explicit)
+        return fixed | self._name() | self._usage(1, extent=extent)
 
     def _name(self) -> Template:
         return {int(Attribute.ID): self.cka_id, int(Attribute.LABEL): self.label.encode()}
 
-    def _usage(self, half: int, *, explicit: bool) -> Template:
-        """`explicit`: what the key shall not do is said, too, as the defaults differ; not every module takes that."""
-        decrypting = _DECRYPT_RSA if self.curve is None else _DECRYPT_EC
-        flags: Template = {}
-        for attributes, wanted in ((_SIGN[half], self.sign), (decrypting[half], self.decrypt)):
-            for attribute in attributes:
-                if wanted or explicit:
-                    flags[int(attribute)] = TRUE if wanted else FALSE
-        return flags
+    def _usage(self, half: int, *, extent: Extent) -> Template:
+        own, other = (_DECRYPT_RSA, _DECRYPT_EC) if self.curve is None else (_DECRYPT_EC, _DECRYPT_RSA)
+        flags = {int(one): self.sign for one in _SIGN[half]} | {int(one): self.decrypt for one in own[half]}
+        if extent is Extent.ALL:
+            flags |= {int(one): False for one in other[half]}
+        return {one: TRUE if flag else FALSE for one, flag in flags.items() if flag or extent is not Extent.WANTED}

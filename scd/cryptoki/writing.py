@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pkcs11 import Attribute, ObjectClass
 
-from scd.cryptoki.ckr import CkrError
+from scd.cryptoki.ckr import OBJECT_HANDLE_INVALID, CkrError
 from scd.cryptoki.discover import Listing
 from scd.cryptoki.held import HeldToken
 from scd.cryptoki.native import Native, ulong
@@ -63,6 +63,17 @@ class Writing:
         """All of them, in order. Raises CkrError at the first that stays."""
         for handle in handles:
             self.native.destroy(self.session, handle)
+
+    def clear_away(self, handles: Iterable[int]) -> None:
+        """As many of them as can be; what is gone already is no trouble. Raises CkrError for the first that stays."""
+        trouble: list[CkrError] = []
+        for handle in handles:
+            try:
+                self.native.destroy(self.session, handle)
+            except CkrError as error:
+                trouble += [error] if error.rv != OBJECT_HANDLE_INVALID else []
+        if trouble:
+            raise trouble[0]
 
 
 def require_writable(info: TokenInfo | None, about: str, *, logged_in: bool) -> None:

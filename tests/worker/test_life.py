@@ -292,3 +292,44 @@ def test_a_worker_without_standard_streams_around_it_serves_as_well() -> None:
         os._exit(0 if asyncio.run(scenario()) == b"said" else 1)
     """
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=REPOSITORY).returncode == 0
+
+
+@in_loop
+async def test_a_renewed_worker_is_another_process_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with worker() as module:
+        first = int(await module.sign(sign(b"pid")))
+        await module.renew()
+        assert module.epoch == 2
+        assert module.available
+        second = int(await module.sign(sign(b"pid")))
+        assert second != first
+        await ended(first)
+        await module.renew()
+        await module.renew()
+        assert module.epoch == 4
+        assert not [record for record in caplog.records if "result=ended" in record.message]
+
+
+@in_loop
+async def test_a_worker_is_renewed_when_its_question_is_answered() -> None:
+    async with worker() as module:
+        asked = asyncio.ensure_future(module.sign(sign(b"pid")))
+        await asyncio.sleep(0)
+        await module.renew()
+        assert int(await asked) > 0
+        assert module.epoch == 2
+
+
+@in_loop
+async def test_a_worker_that_does_not_run_is_not_renewed() -> None:
+    async with worker() as module:
+        await module.renew()
+        assert module.epoch == 0
+
+
+@in_loop
+async def test_a_worker_that_hangs_at_its_end_is_renewed_all_the_same() -> None:
+    async with worker("hang at the end") as module:
+        first = int(await module.sign(sign(b"pid")))
+        await module.renew()
+        assert int(await module.sign(sign(b"pid"))) != first

@@ -20,10 +20,11 @@ class Bench:
     """A module with one token, logged in unless told otherwise; keys by the names of softhsm-fixtures."""
 
     def __init__(
-        self, token: MemoryToken, *, login: bool = True, left_out: tuple[str, ...] = (), **config: int
-    ) -> None:
+        self, token: MemoryToken, *, login: bool = True, left_out: tuple[str, ...] = (),
+        native: MemoryNative | None = None, **config: int,
+    ) -> None:  # fmt: skip
         self.token = token
-        self.native = MemoryNative(token, left_out=left_out)
+        self.native = native or MemoryNative(token, left_out=left_out)
         self.module: InProcessModule = module(self.native, **config)
         if login:
             self.login()

@@ -1,0 +1,150 @@
+"""The writing half of the module in memory, and the ways in which a token spoils a change."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from pkcs11 import Attribute, ObjectClass
+
+from scd.cryptoki.keygen import EC_KEY_PAIR_GEN, EDWARDS_KEY_PAIR_GEN, RSA_KEY_PAIR_GEN
+from scd.cryptoki.native import ulong
+from scd.gcrypt import der
+from scd.gcrypt.curves import ec_params
+from tests.fakes.keys import public_of
+from tests.unit.cryptoki.memory_module import MemoryNative, _class, _read_template
+from tests.unit.cryptoki.memory_token import MemoryToken, Refused
+
+SO, RW = 0, 2
+_LENGTHS = {RSA_KEY_PAIR_GEN: (1024, 3072), EC_KEY_PAIR_GEN: (224, 384), EDWARDS_KEY_PAIR_GEN: (256, 448)}
+MECHANISMS = frozenset(_LENGTHS)
+
+
+class WritableNative(MemoryNative):
+    """A module that makes P-256 keys, whatever curve is wanted, and stores what it is given.
+
+    Switches: `half_on_failure`, C_GenerateKeyPair puts the public half on the token and then fails with the word;
+    `loses_private`, it never stores the private one; `taken_meanwhile`, a whole pair of another program's appears in
+    the place before it fails; `refuses`, attributes that no template may have; `only_params`, the one form of
+    CKA_EC_PARAMS it takes; `one_certificate_each`, a new certificate overwrites the one with its CKA_ID;
+    `fixed_values`, CKA_VALUE cannot be changed; `so_locked`.
+    """
+
+    def __init__(self, *tokens: MemoryToken, left_out: tuple[str, ...] = ()) -> None:
+        self.so_pin = b"officer"
+        self.opened: dict[int, int] = {}  # session -> flags
+        self.templates: list[dict[int, bytes]] = []
+        self.pins: list[tuple[bytes | None, bytes | None]] = []
+        self.half_on_failure = ""
+        self.loses_private = self.one_certificate_each = self.fixed_values = self.so_locked = False
+        self.taken_meanwhile: MemoryToken | None = None
+        self.refuses: frozenset[int] = frozenset()
+        self.only_params: bytes | None = None
+        super().__init__(*tokens, left_out=left_out)
+
+    @property
+    def open_for_writing(self) -> list[int]:
+        """The read/write sessions that are open."""
+        return [session for session, flags in self.opened.items() if flags & RW and session in self.sessions]
+
+    def C_OpenSession(self, slot: int, flags: int, application: None, notify: None, session: Any) -> None:
+        super().C_OpenSession(slot, flags, application, notify, session)
+        self.opened[session.value] = flags
+
+    def C_Login(self, session: int, user: int, pin: bytes | None, length: int) -> None:
+        if user != SO:
+            return super().C_Login(session, user, pin, length)
+        token = self._session(session).token
+        if any(self.sessions[one].token is token and not self.opened[one] & RW for one in self.sessions):
+            raise Refused("SESSION_READ_ONLY_EXISTS")
+        if id(token) in self.logged_in:
+            raise Refused("USER_ANOTHER_ALREADY_LOGGED_IN")
+        if self.so_locked:
+            raise Refused("PIN_LOCKED")
+        if pin != self.so_pin:
+            raise Refused("PIN_INCORRECT")
+        self.logged_in.add(id(token))
+        return None
+
+    def C_SetPIN(self, session: int, old: bytes | None, _old: int, new: bytes | None, _new: int) -> None:
+        token = self._writable(session)
+        self.pins.append((old, new))
+        if old is not None and old != token.pin:
+            raise Refused("PIN_INCORRECT")
+        token.pin = new or token.pin
+
+    def C_InitPIN(self, session: int, new: bytes | None, _length: int) -> None:
+        token = self._writable(session)
+        if id(token) not in self.logged_in:
+            raise Refused("USER_NOT_LOGGED_IN")
+        token.pin = new or token.pin
+
+    def C_GetMechanismInfo(self, _slot: int, mechanism: int, info: Any) -> None:
+        info.smallest, info.largest = _LENGTHS[mechanism]
+
+    def C_GenerateRandom(self, session: int, buffer: Any, count: int) -> None:
+        self._session(session)
+        ctypes.memmove(buffer, bytes(range(count)), count)
+
+    def C_CreateObject(self, session: int, template: Any, _count: int, handle: Any) -> None:
+        token, attributes = self._writable(session), _read_template(template)
+        self._check(attributes)
+        if self.one_certificate_each and attributes[Attribute.CLASS] == _class(ObjectClass.CERTIFICATE):
+            for place, one in token.objects.items():
+                if one.attributes.get(Attribute.ID) == attributes[Attribute.ID] and Attribute.VALUE in one.attributes:
+                    one.attributes.update(attributes)
+                    handle.value = place
+                    return
+        handle.value = token.add(ObjectClass.DATA, attributes)
+
+    def C_SetAttributeValue(self, session: int, handle: int, template: Any, _count: int) -> None:
+        if self.fixed_values:
+            raise Refused("ATTRIBUTE_READ_ONLY")
+        self._writable(session).objects[handle].attributes.update(_read_template(template))
+
+    def C_DestroyObject(self, session: int, handle: int) -> None:
+        there = self._session(session)
+        if handle in there.objects:
+            return super().C_DestroyObject(session, handle)
+        if self._writable(session).objects.pop(handle, None) is None:
+            raise Refused("OBJECT_HANDLE_INVALID")
+        return None
+
+    def C_GenerateKeyPair(
+        self, session: int, mechanism: Any, public: Any, _n: int, private: Any, _m: int, shown: Any, hidden: Any
+    ) -> None:
+        token = self._writable(session)
+        halves = _read_template(public), _read_template(private)
+        for half in halves:
+            self._check(half)
+        params = halves[0][Attribute.EC_PARAMS]
+        if self.only_params not in (None, params):
+            raise Refused("CURVE_NOT_SUPPORTED")
+        if self.taken_meanwhile is not None:
+            token.objects.update(self.taken_meanwhile.objects)
+            raise Refused("DEVICE_ERROR")
+        key = ec.generate_private_key(ec.SECP256R1())
+        point = public_of(key)
+        material = {
+            int(Attribute.KEY_TYPE): ulong(3),
+            int(Attribute.EC_PARAMS): ec_params(point.curve_info),  # type: ignore[union-attr]  # it is on a curve
+            int(Attribute.EC_POINT): der.encode_octet_string(point.q),  # type: ignore[union-attr]
+        }
+        shown.value = token.add(ObjectClass.PUBLIC_KEY, halves[0] | material)
+        if self.half_on_failure:
+            raise Refused(self.half_on_failure)
+        if self.loses_private:
+            return
+        hidden.value = token.add(ObjectClass.PRIVATE_KEY, halves[1] | material, key)
+
+    def _check(self, attributes: dict[int, bytes]) -> None:
+        self.templates.append(attributes)
+        if self.refuses & attributes.keys():
+            raise Refused("ATTRIBUTE_TYPE_INVALID")
+
+    def _writable(self, session: int) -> MemoryToken:
+        there = self._session(session)
+        if not self.opened[session] & RW:
+            raise Refused("SESSION_READ_ONLY")
+        return there.token
