@@ -7,7 +7,6 @@ from pkcs11 import Attribute, ObjectClass
 from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.discover import X509
 from scd.cryptoki.native import ulong
-from scd.cryptoki.nativewrites import create_object
 from scd.cryptoki.writing import FALSE, TRUE, Writing, require_id
 from scd.token.errors import InvalidData
 from scd.token.model import Certificate
@@ -26,9 +25,7 @@ def write_certificate(writing: Writing, cka_id: bytes, label: str, der: bytes) -
     old = _replaced(writing, new)
     if any(one.der == der for one in old.values()):
         return
-    made = create_object(
-        writing.native,
-        writing.session,
+    made = writing.create(
         {
             int(Attribute.CLASS): ulong(ObjectClass.CERTIFICATE),
             int(Attribute.CERTIFICATE_TYPE): ulong(X509),
@@ -41,6 +38,7 @@ def write_certificate(writing: Writing, cka_id: bytes, label: str, der: bytes) -
             int(Attribute.SERIAL_NUMBER): serial,
             int(Attribute.VALUE): der,
         },
+        "certificates",
     )
     writing.destroy(handle for handle in old if handle != made and _value(writing, handle) not in (None, der))
 

@@ -7,7 +7,7 @@ from pkcs11 import Attribute, ObjectClass
 from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.discover import text
 from scd.cryptoki.native import Native, ulong
-from scd.cryptoki.nativewrites import create_object, set_attributes
+from scd.cryptoki.nativewrites import set_attributes
 from scd.cryptoki.writing import FALSE, TRUE, Writing
 from scd.token.model import DataObject
 
@@ -27,7 +27,7 @@ def write_data(writing: Writing, label: str, value: bytes | None) -> None:
     if value is not None and there and _change(writing, there[-1], value):
         there.pop()
     elif value is not None:
-        create_object(writing.native, writing.session, _template(label, value))
+        writing.create(_template(label, value), "data")
     writing.destroy(there)
 
 

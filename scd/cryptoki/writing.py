@@ -12,7 +12,8 @@ from scd.cryptoki.ckr import OBJECT_HANDLE_INVALID, CkrError
 from scd.cryptoki.discover import Listing
 from scd.cryptoki.held import HeldToken
 from scd.cryptoki.native import Native, ulong
-from scd.token.errors import InvalidData, PinRequired, TokenError, TokenReadOnly
+from scd.cryptoki.nativewrites import create_object
+from scd.token.errors import InvalidData, NotSupported, PinRequired, TokenError, TokenReadOnly
 from scd.token.model import TokenInfo
 
 TRUE, FALSE = b"\1", b"\0"
@@ -46,6 +47,15 @@ class Writing:
         """All read again: handles may stand for other objects than before."""
         self.held.listing.forget()
         return self.relist()
+
+    def create(self, template: Mapping[int, bytes], what: str) -> int:
+        """C_CreateObject, of a kind of object that not every token keeps: NotSupported. Raises CkrError, too."""
+        try:
+            return create_object(self.native, self.session, template)
+        except CkrError as error:
+            if not error.is_unsupported:
+                raise
+            raise NotSupported(f"{self.about} keeps no {what}: {error}") from error
 
     def find(self, kind: int, template: Mapping[int, bytes]) -> list[int]:
         """The handles of the objects of this class that match, as the token knows them now. Raises CkrError."""

@@ -14,6 +14,9 @@ from scd.gcrypt.pubkey import PublicKey
 from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
 from scd.token.secrets import Pin
 
+REREAD = -1
+"""For `objects`: read everything anew, as an object may have been changed in its place."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyAddress:
@@ -91,7 +94,10 @@ class TokenModule(Protocol):
         """Every token of the module now, slots in the module's order, uninitialised ones included."""
 
     async def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
-        """The token's usable keys and certificates; None when nothing changed since version `known`."""
+        """The token's usable keys and certificates; None when nothing changed since version `known`.
+
+        Objects seen before are not read again, unless `known` is REREAD.
+        """
 
     async def login(self, token: TokenId, pin: Pin | None) -> None:
         """C_Login as USER; `pin` None uses the pin pad. A token that is logged in already is a success."""
@@ -131,7 +137,7 @@ class TokenModule(Protocol):
     async def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None:
         """An X.509 certificate; those with this CKA_ID and the same public key are replaced.
 
-        InvalidData when `der` is no certificate, or the CKA_ID is empty.
+        InvalidData when `der` is no certificate, or the CKA_ID is empty; NotSupported when the token keeps none.
         """
 
     async def delete_certificate(self, token: TokenId, cka_id: bytes) -> None:
@@ -155,7 +161,10 @@ class TokenModule(Protocol):
         """What `write_data` put there, one of each label, sorted by it; no login needed."""
 
     async def write_data(self, token: TokenId, label: str, value: bytes | None) -> None:
-        """Create or replace a data object that everybody can read; None deletes it, and none there is a success."""
+        """Create or replace a data object that everybody can read; None deletes it, and none there is a success.
+
+        NotSupported when the token keeps no data (NSS softoken 3.87).
+        """
 
     async def close(self) -> None:
         """Let go of the module; nothing may be called afterwards."""

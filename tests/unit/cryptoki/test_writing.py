@@ -320,6 +320,14 @@ class TestData:
         assert desk.data() == (DataObject("login", b"three"),)
         assert len(desk.token.objects) == 1
 
+    @pytest.mark.parametrize("name", ["ATTRIBUTE_VALUE_INVALID", "FUNCTION_NOT_SUPPORTED"])
+    def test_a_token_that_keeps_no_data(self, desk: Desk, name: str) -> None:
+        desk.writes.fail_next("C_CreateObject", name, name)
+        with pytest.raises(NotSupported, match="keeps no data"):
+            desk.module.write_data(desk.id, "login", b"one")
+        with pytest.raises(NotSupported, match="keeps no certificates"):
+            desk.certify()
+
     def test_other_programs_data_are_left_alone(self, desk: Desk) -> None:
         desk.token.add(
             ObjectClass.DATA,
