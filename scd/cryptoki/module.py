@@ -37,7 +37,7 @@ from scd.token.errors import (
     TokenRemoved,
 )
 from scd.token.model import DataObject, KeyPair, TokenId, TokenInfo, TokenObjects
-from scd.token.port import DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest
+from scd.token.port import REREAD, DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest
 from scd.token.secrets import Pin
 
 T = TypeVar("T")
@@ -136,6 +136,8 @@ class InProcessModule:
         """See the port."""
 
         def look() -> TokenObjects | None:
+            if known == REREAD:
+                self._held(token).listing.read.clear()
             listing = self._listing(token)
             return listing.objects if listing.version != known else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections import Counter
@@ -111,6 +112,11 @@ class Catalogue:
     async def rescan(self, *, again: bool = False) -> None:
         """See which tokens are present, and what is on new ones; with `again` on all of them."""
         await self.registry.rescan(again=again)
+        self._rebuild()
+
+    async def reread(self) -> None:
+        """Read everything anew that is on the tokens known to be present."""
+        await asyncio.gather(*(entry.reread() for entry in self.registry.modules))
         self._rebuild()
 
     async def relist(self, card: Card) -> None:

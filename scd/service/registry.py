@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from scd.token.errors import TokenError
 from scd.token.model import TokenId, TokenInfo, TokenObjects
-from scd.token.port import TokenModule
+from scd.token.port import REREAD, TokenModule
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +74,16 @@ class RegisteredModule:
         self.tokens, self.objects, self.error = tokens, objects, None
         self._seen = True
 
-    async def listed(self, token: TokenId) -> TokenObjects:
+    async def reread(self) -> None:
+        """Read every object of every token anew."""
+        for token in list(self.objects):
+            self.objects[token] = await self.listed(token, reread=True)
+
+    async def listed(self, token: TokenId, *, reread: bool = False) -> TokenObjects:
         """What is on the token now; what was there when it cannot be read."""
         known = self.objects.get(token)
         try:
-            fresh = await self.module.objects(token, known.version if known else 0)
+            fresh = await self.module.objects(token, REREAD if reread else known.version if known else 0)
         except TokenError as error:
             log.error("module=%s token=%s op=objects result=%s", self.name, token.label, error)
             return known or NOTHING

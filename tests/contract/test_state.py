@@ -12,7 +12,7 @@ from scd.token.errors import (
     TokenNotPresent,
 )
 from scd.token.model import PinTries, TokenId
-from scd.token.port import KeyAddress
+from scd.token.port import REREAD, KeyAddress
 from scd.token.secrets import Pin
 from tests.contract.subject import Subject
 from tests.fakes.keys import private_key, public_of
@@ -115,6 +115,13 @@ def test_nothing_new_is_none(own: Subject) -> None:
     before = own.objects("work")
     assert own.run(own.module.objects(own.token("work"), before.version)) is None
     assert own.run(own.module.objects(own.token("work"), 0)) == before
+
+
+def test_reading_anew_shows_everything_although_nothing_changed(own: Subject) -> None:
+    before = own.objects("work")
+    again = own.run(own.module.objects(own.token("work"), REREAD))
+    assert again is not None
+    assert (again.keys, again.certificates) == (before.keys, before.certificates)
 
 
 def test_what_another_program_adds_is_seen(own: Subject) -> None:

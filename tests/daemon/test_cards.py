@@ -215,3 +215,15 @@ def test_gpg_agent_is_signalled_when_a_card_comes_or_goes() -> None:
 def test_tokens_are_not_polled_too_often() -> None:
     """A card's light flickers for ever otherwise (OpenSC issue 1771)."""
     assert watch.POLL_S >= 1
+
+
+def test_learn_reread_looks_at_everything_again() -> None:
+    token = work_token()
+
+    @with_client(FakeModule(token))
+    async def _(client: Client) -> None:
+        before = await client.ask("LEARN --force")
+        token.keys[4].label = "renamed"
+        after = await client.ask("LEARN --force --reread")
+        assert "renamed on work" not in " ".join(before.status("KEY-FRIEDNLY"))
+        assert "renamed on work" in " ".join(after.status("KEY-FRIEDNLY"))

@@ -38,7 +38,7 @@ from scd.cryptoki.worker.spawn import WorkerProcess, spawn
 from scd.gcrypt.pubkey import PublicKey
 from scd.token.errors import ModuleCrashed, ModuleUnavailable, TokenError
 from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
-from scd.token.port import DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest
+from scd.token.port import REREAD, DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest
 from scd.token.secrets import Pin
 
 A = TypeVar("A", bound=Answer)
@@ -154,6 +154,7 @@ class WorkerModule:
         while True:
             epoch = self.epoch
             own = known >> _EPOCH_BITS if known & _EPOCH_MASK == epoch & _EPOCH_MASK else 0
+            own = REREAD if known == REREAD else own
             found = (await self._ask(Objects(token, own), ObjectsReply)).objects
             if found is not None:
                 return replace(found, version=found.version << _EPOCH_BITS | self.epoch & _EPOCH_MASK)

@@ -18,7 +18,7 @@ from scd.token.errors import (
     PinRequired,
 )
 from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
-from scd.token.port import DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest, TokenModule
+from scd.token.port import REREAD, DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest, TokenModule
 from scd.token.secrets import Pin
 
 T = TypeVar("T")
@@ -77,6 +77,8 @@ class PooledModule:
         count = len(self.workers)
 
         def look(worker: PoolWorker) -> Awaitable[TokenObjects | None]:
+            if known == REREAD:
+                return worker.objects(token, REREAD)
             mine = self.workers[known % count] is worker
             return worker.objects(token, known // count if mine else 0)
 

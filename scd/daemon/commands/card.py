@@ -55,10 +55,12 @@ async def _choose(conn: Connection, demanded: str) -> Card:
 async def learn(conn: Connection, args: Arguments) -> None:
     """List the card's attributes, certificates and keys; of all cards when none was chosen.
 
-    Without --force the client is asked whether it knows the card already (INQUIRE KNOWNCARDP). Never asks for a PIN:
-    CHECKPIN unlocks tokens that hide their objects.
+    --reread reads objects anew that were read before. Without --force the client is asked whether it knows the card
+    already (INQUIRE KNOWNCARDP). Never asks for a PIN: CHECKPIN unlocks tokens that hide their objects.
     """
     await conn.service.rescan(again=True)
+    if args.has("--reread"):
+        await conn.service.catalogue.reread()
     demanded = args.value("--demand")
     if demanded is not None:
         await _choose(conn, demanded)
