@@ -234,6 +234,7 @@ SECTIONS = (
         "Options controlling the security",
         (
             Option("deny-admin", Kind.FLAG, Role.ANYWHERE, "deny every command that changes a token"),
+            Option("read-only", Kind.FLAG, Role.ANYWHERE, "the same as deny-admin"),
             _ignored("allow-admin", remark="this is the default; 'deny-admin' forbids"),
         ),
     ),

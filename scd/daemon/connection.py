@@ -15,7 +15,7 @@ from scd.assuan.gpgerror import GpgErr
 from scd.assuan.protocol import State, refusal
 from scd.daemon.agent import has_pin_cache
 from scd.daemon.daemon import Daemon
-from scd.daemon.failures import CommandError, code_for
+from scd.daemon.failures import CommandError, code_for, text_for
 from scd.daemon.greeting import GREETING
 from scd.daemon.lock import KEPT_OUT
 from scd.daemon.slowdown import Slowdown
@@ -107,7 +107,7 @@ class Connection:
             self._error(error.code, error.text)
         except TokenError as error:
             log.info("connection=%d op=%s result=%s", self.number, command.name, error)
-            self._error(code_for(error), "")
+            self._error(code_for(error), text_for(error))
         except (ClientGone, OSError, asyncio.CancelledError):
             raise
         except Exception:  # one of the loops that must live: the client is told, the log has the trace
@@ -249,6 +249,13 @@ class Connection:
         if card is None:
             raise CommandError(GpgErr.ENODEV)
         return card
+
+    def must_be_allowed_to_change(self, card: Card) -> None:
+        """ERR EACCES where nothing may be changed: by the configuration, or by the token itself."""
+        if self.daemon.deny_admin:
+            raise CommandError(GpgErr.EACCES, "deny-admin or read-only is set: no token is changed")
+        if card.token.write_protected:
+            raise CommandError(GpgErr.EACCES, f'token "{card.token.id.label}" is write-protected')
 
     def forget_session(self) -> None:
         """What RESTART ends: data, choice of card; the login stays."""

@@ -43,6 +43,24 @@ _CODES: dict[type[errors.TokenError], GpgErr] = {
 }
 
 
+# Those whose message tells the user something to do; the others' wording stays libgpg-error's.
+_TOLD = (
+    errors.KeyExists,
+    errors.UnsupportedAlgorithm,
+    errors.NotSupported,
+    errors.TokenReadOnly,
+    errors.TokenFull,
+    errors.PinNotSet,
+    errors.PinUnsuitable,
+    errors.PinLengthInvalid,
+)
+
+
+def text_for(error: errors.TokenError) -> str:
+    """What the ERR line says beside the number; empty for libgpg-error's wording."""
+    return str(error) if isinstance(error, _TOLD) else ""
+
+
 def code_for(error: errors.TokenError) -> GpgErr:
     """The code of the error's class, or of the nearest one above it."""
     return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), GpgErr.CARD)
