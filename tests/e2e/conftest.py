@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -37,4 +38,24 @@ def home(gnupg_home: MakeHome, work: Minted) -> GnupgHome:
     """A home with the token `work` and a person who knows its PIN."""
     made: GnupgHome = gnupg_home(work)
     made.pinentry.always(work.tokens["work"].pin)
+    return made
+
+
+@pytest.fixture
+def own_card(tokens_of: TokensOf, tmp_path: Path) -> TokensOf:
+    """A maker of token folders as `tokens_of`, each a copy of the test's own: to be written to."""
+    return lambda *names: tokens_of(*names).copy(tmp_path / f"softhsm-{'-'.join(names)}")
+
+
+@pytest.fixture
+def blank(own_card: TokensOf) -> Minted:
+    """A token with nothing on it, to be written to."""
+    return own_card("empty")
+
+
+@pytest.fixture
+def new_home(gnupg_home: MakeHome, blank: Minted) -> GnupgHome:
+    """A home with the token `empty` and a person who knows its PIN."""
+    made: GnupgHome = gnupg_home(blank)
+    made.pinentry.always(blank.tokens["empty"].pin)
     return made

@@ -1,0 +1,213 @@
+"""gpg --card-edit: names, PINs, flags; what may not be changed is refused without a prompt."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.cards import card_status, elliptic, generate, keys_on_card, made
+from tests.e2e.conftest import MakeHome
+from tests.e2e.user import lines_to_daemon, sign_and_verify
+from tests.harness.dialogue import Answer, card_edit, converse
+from tests.harness.gnupg import GnupgHome, scd_config
+from tests.harness.tokens import Minted
+
+NEW_PIN = "empty-pin-new-662607"
+NEW_SO_PIN = "empty-so-pin-new-602214"
+NAME: dict[str, Answer] = {"keygen.smartcard.surname": "Example", "keygen.smartcard.givenname": "Alice"}
+DATA: dict[str, Answer] = {
+    **NAME,
+    "cardedit.change_url": "https://example.org/alice+key.asc?a=1%202",
+    "cardedit.change_login": "alice",
+    "cardedit.change_lang": "deen",
+    "cardedit.change_sex": "F",
+    "cardedit.change_cafpr": "0123456789ABCDEF0123456789ABCDEF01234567",
+    "cardedit.change_private_do": "something of one's own",
+}
+DONE = ["SC_OP_SUCCESS"]
+
+
+def outcomes(status: tuple[str, ...]) -> list[str]:
+    """How each change ended, in order."""
+    return [line for line in status if line.startswith("SC_OP_")]
+
+
+def test_what_is_written_about_the_holder_is_shown(new_home: GnupgHome) -> None:
+    talk = card_edit(
+        new_home, "admin", "name", "url", "login", "lang", "sex", "cafpr 1", "privatedo 1", answers=DATA
+    )  # fmt: skip
+
+    assert outcomes(talk.status) == DONE * 7
+    fields = card_status(new_home).fields
+    assert fields["name"][:2] == ["Example", "Alice"] or fields["name"][0] == "Alice Example"
+    assert ":".join(fields["url"]).startswith("https\\x3a//example.org/alice+key.asc?a=1%202")
+    assert fields["login"][0] == "alice"
+    assert fields["lang"][0] == "deen"
+    assert fields["sex"][0] == "f"
+    assert fields["cafpr"][0] == "0123456789ABCDEF0123456789ABCDEF01234567"
+    assert fields["private_do"][1] == "something of one's own"
+
+
+def test_what_is_written_stays_on_the_token(new_home: GnupgHome, gnupg_home: MakeHome, blank: Minted) -> None:
+    card_edit(new_home, "admin", "name", "login", answers=DATA)
+
+    elsewhere: GnupgHome = gnupg_home(blank)
+
+    assert card_status(elsewhere).fields["login"][0] == "alice"
+    assert card_status(elsewhere).fields["name"] == card_status(new_home).fields["name"]
+
+
+def test_pin_is_changed(new_home: GnupgHome, blank: Minted) -> None:
+    old = blank.tokens["empty"].pin
+    new_home.pinentry.script(old, NEW_PIN, NEW_PIN)
+
+    talk = card_edit(new_home, "passwd")
+
+    assert outcomes(talk.status) == DONE
+    new_home.stop_agent()
+    new_home.pinentry.script(NEW_PIN)
+    new_home.pinentry.always(None)
+    elliptic(new_home)
+    generate(new_home)
+    assert len(keys_on_card(new_home)) == 3
+
+
+def test_changed_pin_is_needed_at_once(new_home: GnupgHome, blank: Minted) -> None:
+    """The token is not left logged in with the PIN of before."""
+    new_home.pinentry.script(blank.tokens["empty"].pin, NEW_PIN, NEW_PIN)
+    card_edit(new_home, "passwd")
+    new_home.pinentry.forget_prompts()
+    new_home.pinentry.always(NEW_PIN)
+
+    card_edit(new_home, "verify")
+
+    assert len(new_home.pinentry.prompts) <= 1
+    assert all(prompt.answered for prompt in new_home.pinentry.prompts)
+
+
+def test_wrong_old_pin_changes_nothing(new_home: GnupgHome, blank: Minted) -> None:
+    new_home.pinentry.script("not-the-pin", NEW_PIN, NEW_PIN)
+    new_home.pinentry.always(None)
+
+    talk = card_edit(new_home, "passwd")
+
+    assert outcomes(talk.status) in (["SC_OP_FAILURE 2"], ["SC_OP_FAILURE 1"])
+    new_home.pinentry.always(blank.tokens["empty"].pin)
+    assert new_home.connect_agent("SCD CHECKPIN").splitlines()[-1] == "OK"
+
+
+def test_admin_pin_is_the_so_pin(new_home: GnupgHome, blank: Minted) -> None:
+    so_pin = blank.tokens["empty"].so_pin
+    new_home.pinentry.script(so_pin, NEW_SO_PIN, NEW_SO_PIN)
+
+    talk = card_edit(new_home, "admin", "passwd", answers={"cardutil.change_pin.menu": ("3", "Q")})
+
+    assert outcomes(talk.status) == DONE
+    new_home.pinentry.script(NEW_SO_PIN, NEW_PIN, NEW_PIN)
+    unblocked = card_edit(new_home, "admin", "passwd", answers={"cardutil.change_pin.menu": ("2", "Q")})
+    assert outcomes(unblocked.status) == DONE
+
+
+def test_forgotten_pin_is_set_anew_by_the_so_pin(new_home: GnupgHome, blank: Minted) -> None:
+    new_home.pinentry.script(blank.tokens["empty"].so_pin, NEW_PIN, NEW_PIN)
+
+    talk = card_edit(new_home, "admin", "passwd", answers={"cardutil.change_pin.menu": ("2", "Q")})
+
+    assert outcomes(talk.status) == DONE
+    new_home.pinentry.script(NEW_PIN)
+    new_home.pinentry.always(None)
+    assert new_home.connect_agent("SCD CHECKPIN").splitlines()[-1] == "OK"
+
+
+def test_reset_code_is_said_not_to_exist(new_home: GnupgHome) -> None:
+    talk = card_edit(new_home, "admin", "passwd", answers={"cardutil.change_pin.menu": ("4", "Q")})
+
+    assert outcomes(talk.status) == ["SC_OP_FAILURE"]
+    assert new_home.pinentry.prompts == []
+
+
+def test_change_pin_command_has_the_same_menu(new_home: GnupgHome, blank: Minted) -> None:
+    new_home.pinentry.script(blank.tokens["empty"].pin, NEW_PIN, NEW_PIN)
+
+    talk = converse(new_home, "--change-pin", answers={"cardutil.change_pin.menu": ("1", "Q")})
+
+    assert outcomes(talk.status) == DONE
+
+
+def test_admin_verify_checks_the_so_pin(new_home: GnupgHome, blank: Minted) -> None:
+    new_home.pinentry.always(None)
+    new_home.pinentry.script(blank.tokens["empty"].so_pin)
+
+    talk = card_edit(new_home, "admin verify", "name", answers=NAME)
+
+    assert "keygen.smartcard.surname" in talk.asked
+    assert "SO PIN" in new_home.pinentry.prompts[0].description
+
+
+def test_admin_verify_with_the_wrong_pin_allows_nothing(new_home: GnupgHome) -> None:
+    new_home.pinentry.always(None)
+    new_home.pinentry.script("not-the-so-pin")
+
+    talk = card_edit(new_home, "admin verify", "name", answers=NAME)
+
+    assert "keygen.smartcard.surname" not in talk.asked
+
+
+def test_forcesig_asks_for_each_signature(new_home: GnupgHome) -> None:
+    elliptic(new_home)
+    fingerprint = made(generate(new_home, "forcesig"))
+    assert card_status(new_home).fields["forcepin"][0] == "1"
+    new_home.pinentry.forget_prompts()
+
+    sign_and_verify(new_home, fingerprint)
+    sign_and_verify(new_home, fingerprint)
+
+    assert [prompt.kind for prompt in new_home.pinentry.prompts] == ["pin", "pin"]
+    card_edit(new_home, "admin", "forcesig")
+    assert card_status(new_home).fields["forcepin"][0] == "0"
+
+
+def test_fetch_takes_the_key_from_the_url(new_home: GnupgHome) -> None:
+    elliptic(new_home)
+    fingerprint = made(generate(new_home))
+    public = new_home.path / "alice.asc"
+    new_home.gpg("--armor", "-o", public, "--export", fingerprint)
+    card_edit(new_home, "admin", "url", answers={"cardedit.change_url": f"file://{public}"})
+    new_home.gpg("--yes", "--delete-keys", fingerprint, check=False)
+
+    fetched = card_edit(new_home, "fetch", check=False)
+
+    assert fingerprint in " ".join(fetched.said("IMPORT_OK")), fetched.err
+
+
+@pytest.mark.parametrize("option", ["deny-admin", "read-only"])
+def test_forbidden_changes_are_refused_without_a_prompt(gnupg_home: MakeHome, blank: Minted, option: str) -> None:
+    home: GnupgHome = gnupg_home(blank, config=scd_config(blank) + f"{option}\n")
+    home.pinentry.always(blank.tokens["empty"].pin)
+
+    talk = card_edit(home, "admin", "name", "passwd", answers={**NAME, "cardutil.change_pin.menu": ("1", "3", "Q")})
+
+    assert all(line.startswith("SC_OP_FAILURE") for line in outcomes(talk.status))
+    assert len(outcomes(talk.status)) == 3
+    assert home.pinentry.prompts == []
+    assert lines_to_daemon(home, "SCD SETATTR DISP-NAME") or lines_to_daemon(home, "SETATTR DISP-NAME")
+
+
+@pytest.mark.parametrize("option", ["deny-admin", "read-only"])
+def test_generate_is_refused_where_changes_are_forbidden(gnupg_home: MakeHome, blank: Minted, option: str) -> None:
+    home: GnupgHome = gnupg_home(blank, config=scd_config(blank) + f"{option}\n")
+    home.pinentry.always(blank.tokens["empty"].pin)
+
+    talk = generate(home)
+
+    assert "KEY_NOT_CREATED" in {line.split()[0] for line in talk.status}
+    assert keys_on_card(home) == {}
+
+
+def test_card_status_is_quiet_and_names_the_token(new_home: GnupgHome, blank: Minted) -> None:
+    card = card_status(new_home)
+
+    assert card.complaints == ""
+    assert card.fields["vendor"][1]
+    assert "empty" in card.fields["Reader"][0]
+    assert card.fingerprints == ["", "", ""]
+    assert "0" not in card.fields["pinretry"][:3]
