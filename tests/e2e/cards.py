@@ -77,10 +77,10 @@ def elliptic(home: GnupgHome) -> None:
         attribute(home, place, algorithm, "nistp256")
 
 
-def local_key(home: GnupgHome, algorithm: str, *subkeys: tuple[str, str]) -> list[str]:
+def local_key(home: GnupgHome, algorithm: str, *subkeys: tuple[str, str], usage: str = "sign,cert") -> list[str]:
     """An OpenPGP key on disk without passphrase: the fingerprints of the primary key and of `subkeys` (kind, usage)."""
     options = ("--pinentry-mode", "loopback", "--passphrase", "", "--status-fd", "1")
-    shown = home.gpg(*options, "--quick-gen-key", "Bob <bob@example.org>", algorithm, "sign,cert", "never")
+    shown = home.gpg(*options, "--quick-gen-key", "Bob <bob@example.org>", algorithm, usage, "never")
     primary = created(shown.out)
     for kind, usage in subkeys:
         home.gpg(*options, "--quick-add-key", primary, kind, usage, "never")

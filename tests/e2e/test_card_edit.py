@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
 import pytest
 
-from tests.e2e.cards import card_status, elliptic, generate, keys_on_card, made
+from tests.e2e.cards import card_status, elliptic, generate, keys_on_card, local_key, made
 from tests.e2e.conftest import MakeHome
 from tests.e2e.user import lines_to_daemon, sign_and_verify
 from tests.harness.dialogue import Answer, card_edit, converse
@@ -167,16 +174,58 @@ def test_forcesig_asks_for_each_signature(new_home: GnupgHome) -> None:
 
 
 def test_fetch_takes_the_key_from_the_url(new_home: GnupgHome) -> None:
+    fingerprint = local_key(new_home, "nistp256")[0]
+    new_home.gpg("-o", new_home.path / "alice.gpg", "--export", fingerprint)
+    with served(new_home.path) as address, dirmngr(new_home):
+        talk = card_edit(
+            new_home, "admin", "url", "fetch", answers={"cardedit.change_url": f"{address}/alice.gpg"}
+        )  # fmt: skip
+
+    assert fingerprint in " ".join(talk.said("IMPORT_OK")), talk.err
+
+
+def test_fetch_without_url_asks_the_key_server_for_the_fingerprint(new_home: GnupgHome) -> None:
     elliptic(new_home)
     fingerprint = made(generate(new_home))
-    public = new_home.path / "alice.asc"
-    new_home.gpg("--armor", "-o", public, "--export", fingerprint)
-    card_edit(new_home, "admin", "url", answers={"cardedit.change_url": f"file://{public}"})
-    new_home.gpg("--yes", "--delete-keys", fingerprint, check=False)
+    shelf = new_home.path / "pks"
+    shelf.mkdir()
+    new_home.gpg("--armor", "-o", shelf / "lookup", "--export", fingerprint)
+    with served(new_home.path) as address, dirmngr(new_home):
+        new_home.write("dirmngr.conf", f"keyserver {address.replace('http', 'hkp')}\n")
+        talk = card_edit(new_home, "fetch")
 
-    fetched = card_edit(new_home, "fetch", check=False)
+    assert fingerprint in " ".join(talk.said("IMPORT_OK")), talk.err
 
-    assert fingerprint in " ".join(fetched.said("IMPORT_OK")), fetched.err
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """A web server for the files of a folder; gives its address."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Files(http.server.SimpleHTTPRequestHandler):
+    """Says nothing on stderr."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """No log."""
+
+
+@contextlib.contextmanager
+def dirmngr(home: GnupgHome) -> Iterator[None]:
+    """Let gpg use its own dirmngr, and end that one."""
+    path = home.path / "gpg.conf"
+    path.write_text(path.read_text(encoding="utf-8").replace("disable-dirmngr\n", ""), encoding="utf-8")
+    try:
+        yield
+    finally:
+        home.run("gpgconf", "--kill", "dirmngr")
 
 
 @pytest.mark.parametrize("option", ["deny-admin", "read-only"])

@@ -20,7 +20,7 @@ from tests.e2e.cards import (
 )
 from tests.e2e.conftest import MakeHome, TokensOf
 from tests.e2e.user import encrypt_and_decrypt, grip, lines_to_daemon, sign_and_verify, with_roles
-from tests.harness.dialogue import Answer
+from tests.harness.dialogue import Answer, card_edit
 from tests.harness.gnupg import GnupgHome
 from tests.harness.tokens import Minted
 
@@ -62,22 +62,46 @@ def test_backup_of_the_encryption_key_is_a_file_and_the_key_a_stub(new_home: Gnu
 
 
 @pytest.mark.parametrize(
-    ("chosen", "kinds"),
+    ("number", "sign", "encrypt"),
     [
-        ("nistp256", [["19", "nistp256"], ["18", "nistp256"], ["19", "nistp256"]]),
-        ("brainpoolP256r1", [["19", "brainpoolP256r1"], ["18", "brainpoolP256r1"], ["19", "brainpoolP256r1"]]),
+        pytest.param("1", ["22", "ed25519"], ["18", "cv25519"], id="curve25519"),
+        pytest.param("3", ["19", "nistp256"], ["18", "nistp256"], id="nistp256"),
+        pytest.param("6", ["19", "brainpoolP256r1"], ["18", "brainpoolP256r1"], id="brainpoolP256r1"),
     ],
 )
-def test_key_attr_decides_what_is_generated(new_home: GnupgHome, chosen: str, kinds: list[list[str]]) -> None:
-    number = {"nistp256": "3", "brainpoolP256r1": "6"}[chosen]
+def test_key_attr_decides_what_is_generated(
+    new_home: GnupgHome, number: str, sign: list[str], encrypt: list[str]
+) -> None:
     choices: dict[str, Answer] = {"cardedit.genkeys.algo": ("2",) * 3, "keygen.curve": (number,) * 3}
 
     fingerprint = made(generate(new_home, "key-attr", answers=choices))
 
     card = card_status(new_home)
-    assert [card.fields[f"keyattr{place}"][1:3] for place in (1, 2, 3)] == kinds
+    assert [card.fields[f"keyattr{place}"][1:3] for place in (1, 2, 3)] == [sign, encrypt, sign]
     sign_and_verify(new_home, fingerprint)
     encrypt_and_decrypt(new_home, fingerprint)
+
+
+def test_key_attr_changes_the_length_of_rsa_keys(new_home: GnupgHome) -> None:
+    choices: dict[str, Answer] = {
+        "cardedit.genkeys.algo": ("1",) * 3,
+        "cardedit.genkeys.size": ("3072", "", "4096"),
+    }
+
+    card_edit(new_home, "admin", "key-attr", answers=choices)
+
+    fields = card_status(new_home).fields
+    assert [fields[f"keyattr{place}"][1:3] for place in (1, 2, 3)] == [["1", "3072"], ["1", "2048"], ["1", "4096"]]
+
+
+def test_kind_of_key_the_token_cannot_make_is_refused_at_once(new_home: GnupgHome) -> None:
+    """The answer tells what it can make; nothing is changed."""
+    before = new_home.connect_agent("SCD GETATTR KEY-ATTR")
+
+    reply = new_home.connect_agent("SCD SETATTR KEY-ATTR --force+1+22+ed999")
+
+    assert reply.splitlines()[-1].startswith("ERR")
+    assert new_home.connect_agent("SCD GETATTR KEY-ATTR") == before
 
 
 def test_generate_asks_before_it_replaces(new_home: GnupgHome) -> None:

@@ -13,6 +13,7 @@ from tests.e2e.cards import (
     secret_fingerprints,
     secret_keygrips,
 )
+from tests.e2e.conftest import MakeHome, TokensOf
 from tests.e2e.user import sign_and_verify
 from tests.harness.dialogue import Answer, Conversation, edit_key
 from tests.harness.gnupg import GnupgHome
@@ -34,7 +35,7 @@ def move_all(home: GnupgHome, fingerprint: str) -> Conversation:
         ("rsa2048", "rsa3072", "rsa2048"),
         ("nistp256", "nistp256", "nistp256"),
         ("brainpoolP256r1", "brainpoolP256r1", "nistp384"),
-        ("ed25519", "nistp256", "ed25519"),
+        ("ed25519", "cv25519", "ed25519"),
     ],
 )
 def test_moved_keys_work_from_the_token(
@@ -87,3 +88,36 @@ def test_occupied_place_is_asked_about(new_home: GnupgHome) -> None:
     assert card_status(new_home).fingerprints[0] == second[0]
     assert not set(keys_on_card(new_home)) & set(before)
     sign_and_verify(new_home, second[0])
+
+
+def test_key_moved_to_a_place_that_another_fills_by_its_usage(gnupg_home: MakeHome, own_card: TokensOf) -> None:
+    """Nobody put that one there: it stays, under its own name."""
+    tokens = own_card("work")
+    home: GnupgHome = gnupg_home(tokens)
+    home.pinentry.always(tokens.tokens["work"].pin)
+    before = keys_on_card(home)
+    prints = local_key(home, "nistp256")
+    (keygrip,) = secret_keygrips(home)
+
+    talk = edit_key(home, prints[0], "keytocard", answers={**PRIMARY, "cardedit.genkeys.storekeytype": "1"})
+
+    assert "cardedit.genkeys.replace_key" not in talk.asked
+    after = keys_on_card(home)
+    assert set(after) == {*before, keygrip}
+    assert after[keygrip] == "OPENPGP.1"
+    assert is_stub(home, keygrip)
+    sign_and_verify(home, prints[0])
+
+
+def test_primary_key_with_encryption_in_one_moves_to_two_places(new_home: GnupgHome) -> None:
+    """The same key twice on a token makes no sense; the second time is refused and nothing is lost."""
+    prints = local_key(new_home, "rsa2048", usage="sign,encr,cert")
+    (keygrip,) = secret_keygrips(new_home)
+
+    edit_key(
+        new_home, prints[0], "keytocard", "keytocard",
+        answers={"keyedit.keytocard.use_primary": ("y", "y"), "cardedit.genkeys.storekeytype": ("1", "2")},
+    )  # fmt: skip
+
+    assert list(keys_on_card(new_home)) == [keygrip]
+    sign_and_verify(new_home, prints[0])

@@ -47,9 +47,9 @@ class Conversation:
 def card_edit(
     home: GnupgHome, *commands: str, answers: Mapping[str, Answer] | None = None, check: bool = True
 ) -> Conversation:
-    """`gpg --card-edit` with these commands and then `quit`; see `converse` for `answers`."""
+    """`gpg --expert --card-edit` with these commands and then `quit`; see `converse` for `answers`."""
     table = {"cardedit.prompt": (*commands, "quit"), **(answers or {})}
-    return converse(home, "--with-colons", "--card-edit", answers=table, check=check)
+    return converse(home, "--expert", "--with-colons", "--card-edit", answers=table, check=check)
 
 
 def edit_key(
