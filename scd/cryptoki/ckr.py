@@ -90,6 +90,7 @@ _SETS_A_PIN = ("C_SetPIN", "C_InitPIN")
 
 _BY_NAME = {name: value for value, name in _NAMES.items()}
 OK = 0
+NO_EVENT = _BY_NAME["NO_EVENT"]
 BUFFER_TOO_SMALL = _BY_NAME["BUFFER_TOO_SMALL"]
 SOME_MISSING = frozenset({_BY_NAME["ATTRIBUTE_TYPE_INVALID"], _BY_NAME["ATTRIBUTE_SENSITIVE"]})
 ATTRIBUTE_SENSITIVE = _BY_NAME["ATTRIBUTE_SENSITIVE"]
@@ -116,6 +117,7 @@ _STALE_OBJECT = frozenset(
 _BROKEN_MODULE = frozenset(
     _BY_NAME[name] for name in ("DEVICE_ERROR", "GENERAL_ERROR", "FUNCTION_FAILED", "CRYPTOKI_NOT_INITIALIZED")
 )
+_VAGUE = frozenset(_BY_NAME[name] for name in ("GENERAL_ERROR", "FUNCTION_FAILED"))
 # The module said no to this mechanism or function, not to the data: the next rung of a ladder may do.
 _NEXT_RUNG = frozenset(
     _BY_NAME[name]
@@ -176,6 +178,11 @@ class CkrError(Exception):
     def is_broken_module(self) -> bool:
         """Perhaps the module has lost what is behind it."""
         return self.rv in _BROKEN_MODULE
+
+    @property
+    def is_vague(self) -> bool:
+        """It may mean anything, a template that the module does not like included."""
+        return self.rv in _VAGUE
 
     @property
     def is_next_rung(self) -> bool:

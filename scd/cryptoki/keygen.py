@@ -11,13 +11,14 @@ from pkcs11 import Attribute
 from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.keyplace import new_key, require_listed
 from scd.cryptoki.keytemplates import Extent, NewKey, Template
+from scd.cryptoki.keyuses import usable
 from scd.cryptoki.native import ulong
 from scd.cryptoki.nativewrites import generate_key_pair, mechanism_info
 from scd.cryptoki.writing import Writing
 from scd.gcrypt import der
 from scd.gcrypt.curves import CURVES, Curve, Family, curve_by_name
 from scd.gcrypt.pubkey import PublicKey
-from scd.token.errors import NotSupported, UnsupportedAlgorithm
+from scd.token.errors import NotSupported, TokenError, UnsupportedAlgorithm
 from scd.token.port import GenerateRequest
 
 F4 = b"\1\0\1"
@@ -55,9 +56,12 @@ class _Means:
 def generate(writing: Writing, request: GenerateRequest) -> PublicKey:
     """See the port."""
     bits, curve = _algorithm(request.algorithm, writing)
-    wanted = NewKey(curve, request.cka_id, request.label, request.sign, request.decrypt)
     mechanisms = (RSA_KEY_PAIR_GEN,) if curve is None else _BY_FAMILY[curve.family]
     means = [one for one in _means(mechanisms, bits, curve) if _offers(writing, one.mechanism)]
+    if not means:
+        raise _refused(writing, request.algorithm, means, [])
+    wanted = NewKey(curve, request.cka_id, request.label, request.sign, request.decrypt)
+    wanted = usable(wanted, request.algorithm, writing)
     refusals: list[CkrError] = []
     with new_key(writing, request.cka_id) as made:
         for one in means:
@@ -65,16 +69,23 @@ def generate(writing: Writing, request: GenerateRequest) -> PublicKey:
             try:
                 pair = generate_key_pair(writing.native, writing.session, one.mechanism, public, private)
             except CkrError as error:
-                if not error.is_unsupported:
+                if not _may_ask_otherwise(writing, error, request.cka_id):
                     raise
                 refusals.append(error)
                 continue
             made += reversed(pair)
             return require_listed(writing, pair[0])
-        refused = _refused(writing, request.algorithm, means, refusals)
-        if refusals and all(one.is_missing_function for one in refusals):
-            raise NotSupported(refused)
-        raise UnsupportedAlgorithm(refused)
+        if all(one.is_vague for one in refusals):
+            raise refusals[-1]
+        raise _refused(writing, request.algorithm, means, refusals)
+
+
+def _may_ask_otherwise(writing: Writing, error: CkrError, cka_id: bytes) -> bool:
+    """Whether another template may do, and nothing has happened yet.
+
+    tpm2-pkcs11 1.9 answers CKR_GENERAL_ERROR when a use is named that it sets itself. Raises CkrError.
+    """
+    return error.is_unsupported or (error.is_vague and not writing.key_halves(cka_id))
 
 
 def _algorithm(name: str, writing: Writing) -> tuple[int, Curve | None]:
@@ -84,7 +95,7 @@ def _algorithm(name: str, writing: Writing) -> tuple[int, Curve | None]:
         return int(rsa[1]), None
     curve = curve_by_name(name)
     if curve is None:
-        raise UnsupportedAlgorithm(_refused(writing, name, [], []))
+        raise _refused(writing, name, [], [])
     return 0, curve
 
 
@@ -112,11 +123,17 @@ def _offers(writing: Writing, mechanism: int) -> bool:
     return not writing.mechanisms or mechanism in writing.mechanisms
 
 
-def _refused(writing: Writing, algorithm: str, means: list[_Means], refusals: list[CkrError]) -> str:
+def _refused(writing: Writing, algorithm: str, means: list[_Means], refusals: list[CkrError]) -> TokenError:
+    """NotSupported where no key can be made at all, else what can be made instead."""
+    can = ", ".join(algorithms(writing))
+    if not can and writing.mechanisms:
+        return NotSupported(f"{writing.about} makes no keys: it has no mechanism for that")
     tried = ", ".join(one.name for one in means) or "nothing it offers"
     answers = f" ({'; '.join(dict.fromkeys(map(str, refusals)))})" if refusals else ""
-    can = ", ".join(algorithms(writing)) or "nothing"
-    return f"{writing.about} cannot make {algorithm} keys with {tried}{answers}; by its mechanisms it makes: {can}"
+    text = f"{writing.about} cannot make {algorithm} keys with {tried}{answers}"
+    if refusals and all(one.is_missing_function for one in refusals):
+        return NotSupported(text)
+    return UnsupportedAlgorithm(f"{text}; by its mechanisms it makes: {can or 'it does not say'}")
 
 
 def algorithms(writing: Writing) -> tuple[str, ...]:

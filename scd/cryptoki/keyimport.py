@@ -10,6 +10,7 @@ from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.discover import EC_MONTGOMERY
 from scd.cryptoki.keyplace import new_key, require_listed
 from scd.cryptoki.keytemplates import Extent, NewKey, Template
+from scd.cryptoki.keyuses import usable
 from scd.cryptoki.native import ulong
 from scd.cryptoki.nativewrites import create_object
 from scd.cryptoki.writing import Writing
@@ -32,6 +33,7 @@ def import_key(writing: Writing, request: ImportRequest) -> PublicKey:
     private = request.private
     curve = CURVES[private.curve] if isinstance(private, EccPrivateKey) else None
     wanted = NewKey(curve, request.cka_id, request.label, request.sign, request.decrypt)
+    wanted = usable(wanted, private.public.algorithm, writing)
     if private.public.keygrip in writing.listing.handles:
         raise KeyExists(f"{writing.about} has the key {private.public.keygrip.hex().upper()} already")
     secrets = [wanted.private(extent=one) | form for form in _private_forms(private) for one in Extent]

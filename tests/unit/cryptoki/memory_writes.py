@@ -14,11 +14,11 @@ from scd.gcrypt import der
 from scd.gcrypt.curves import ec_params
 from tests.fakes.keys import public_of
 from tests.unit.cryptoki.memory_module import MemoryNative, _class, _read_template
-from tests.unit.cryptoki.memory_token import MemoryToken, Refused
+from tests.unit.cryptoki.memory_token import WAYS, MemoryToken, Refused
 
 SO, RW = 0, 2
 _LENGTHS = {RSA_KEY_PAIR_GEN: (1024, 3072), EC_KEY_PAIR_GEN: (224, 384), EDWARDS_KEY_PAIR_GEN: (256, 448)}
-MECHANISMS = frozenset(_LENGTHS)
+MECHANISMS = frozenset(_LENGTHS) | frozenset(int(use) for _, use in WAYS)
 
 
 class WritableNative(MemoryNative):
@@ -33,6 +33,7 @@ class WritableNative(MemoryNative):
 
     def __init__(self, *tokens: MemoryToken, left_out: tuple[str, ...] = ()) -> None:
         self.so_pin = b"officer"
+        self.officer: MemoryToken | None = None  # where the officer is logged in
         self.opened: dict[int, int] = {}  # session -> flags
         self.templates: list[dict[int, bytes]] = []
         self.pins: list[tuple[bytes | None, bytes | None]] = []
@@ -62,17 +63,26 @@ class WritableNative(MemoryNative):
             raise Refused("USER_ANOTHER_ALREADY_LOGGED_IN")
         if self.so_locked:
             raise Refused("PIN_LOCKED")
-        if pin != self.so_pin:
+        if pin not in (self.so_pin, None):  # None: at the pin pad
             raise Refused("PIN_INCORRECT")
         self.logged_in.add(id(token))
+        self.officer = token
         return None
+
+    def C_Logout(self, session: int) -> None:
+        super().C_Logout(session)
+        self.officer = None
 
     def C_SetPIN(self, session: int, old: bytes | None, _old: int, new: bytes | None, _new: int) -> None:
         token = self._writable(session)
         self.pins.append((old, new))
-        if old is not None and old != token.pin:
+        present = self.so_pin if self.officer is token else token.pin
+        if old is not None and old != present:
             raise Refused("PIN_INCORRECT")
-        token.pin = new or token.pin
+        if self.officer is token:
+            self.so_pin = new or self.so_pin
+        else:
+            token.pin = new or token.pin
 
     def C_InitPIN(self, session: int, new: bytes | None, _length: int) -> None:
         token = self._writable(session)

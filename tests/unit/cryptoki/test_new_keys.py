@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pkcs11 import Attribute, ObjectClass
+from pkcs11 import Attribute, Mechanism, ObjectClass
 
 from scd.cryptoki.keygen import EC_KEY_PAIR_GEN
 from scd.gcrypt import der
@@ -107,7 +107,7 @@ class TestKeysMadeByHalves:
 
     @pytest.mark.parametrize("name", ["GENERAL_ERROR", "DEVICE_MEMORY", "HOST_MEMORY", "USER_NOT_LOGGED_IN"])
     def test_no_session_for_writing_stays_open(self, desk: Desk, name: str) -> None:
-        desk.writes.fail_next("C_GenerateKeyPair", name)
+        desk.writes.fail_next("C_GenerateKeyPair", *[name] * 3)
         with pytest.raises(TokenError):
             desk.generate()
         assert not desk.writes.open_for_writing
@@ -173,6 +173,34 @@ class TestTheWayOfAsking:
         desk.writes.fail_next("C_CreateObject", *[name] * 20)
         with pytest.raises(kind, match="nistp256 private key"):
             desk.take_in()
+
+    def test_a_token_that_makes_no_keys_at_all(self) -> None:
+        """OpenSC with a PIV card."""
+        desk = Desk(listed=frozenset({int(Mechanism.RSA_PKCS)}))
+        with pytest.raises(NotSupported, match="makes no keys"):
+            desk.generate("rsa2048")
+
+    @pytest.mark.parametrize("name", ["GENERAL_ERROR", "FUNCTION_FAILED"])
+    def test_a_vague_refusal_may_be_of_the_template(self, desk: Desk, name: str) -> None:
+        """tpm2-pkcs11 1.9 does not take CKA_DECRYPT for a curve, and calls that CKR_GENERAL_ERROR."""
+        desk.writes.fail_next("C_GenerateKeyPair", name)
+        desk.generate()
+        asked = desk.writes.templates[-1]
+        assert Attribute.SIGN in asked
+        assert Attribute.DECRYPT not in asked
+
+    def test_a_vague_refusal_of_every_template_is_what_it_is(self, desk: Desk) -> None:
+        desk.writes.fail_next("C_GenerateKeyPair", *["GENERAL_ERROR"] * 3)
+        with pytest.raises(TokenFailure, match="GENERAL_ERROR"):
+            desk.generate()
+        assert not desk.token.objects
+
+    def test_a_vague_failure_that_left_something_is_not_asked_again(self, desk: Desk) -> None:
+        desk.writes.half_on_failure = "GENERAL_ERROR"
+        with pytest.raises(TokenFailure):
+            desk.generate()
+        assert desk.native.count("C_GenerateKeyPair") == 1
+        assert not desk.token.objects
 
     def test_a_module_without_the_function_to_make_keys(self) -> None:
         with pytest.raises(NotSupported, match="FUNCTION_NOT_SUPPORTED"):
