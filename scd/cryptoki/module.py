@@ -21,7 +21,7 @@ from scd.cryptoki.keytypes.operation import Operation
 from scd.cryptoki.moduleconfig import ModuleConfig
 from scd.cryptoki.native import Native
 from scd.cryptoki.nativewrites import random_octets
-from scd.cryptoki.pins import change_pin, reset_pin
+from scd.cryptoki.pins import change_pin, change_so_pin, check_so_pin, reset_pin
 from scd.cryptoki.profile import Quirk
 from scd.cryptoki.session import LoginLost, TokenSession
 from scd.cryptoki.tokeninfo import token_id, token_info
@@ -205,6 +205,14 @@ class InProcessModule:
     def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None:
         """See the port."""
         self._set_pin(token, lambda session, info: reset_pin(session, info, so_pin, new))
+
+    def change_so_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
+        """See the port."""
+        self._set_pin(token, lambda session, info: change_so_pin(session, info, old, new))
+
+    def check_so_pin(self, token: TokenId, so_pin: Pin | None) -> None:
+        """See the port."""
+        self._set_pin(token, lambda session, info: check_so_pin(session, info, so_pin))
 
     def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
         """See the port."""

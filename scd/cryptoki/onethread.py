@@ -104,6 +104,14 @@ class OnOneThread:
         """See the port."""
         await self._run(lambda: self._module.reset_pin(token, so_pin, new))
 
+    async def change_so_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
+        """See the port."""
+        await self._run(lambda: self._module.change_so_pin(token, old, new))
+
+    async def check_so_pin(self, token: TokenId, so_pin: Pin | None) -> None:
+        """See the port."""
+        await self._run(lambda: self._module.check_so_pin(token, so_pin))
+
     async def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
         """See the port."""
         return await self._run(lambda: self._module.read_data(token))

@@ -1,6 +1,9 @@
-"""New user PINs: changed by the user, or reset by the security officer."""
+"""New PINs: the user's, changed by the user or set by the security officer, and the officer's own."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from scd.cryptoki.ckr import CkrError, to_token_error
 from scd.cryptoki.session import TokenSession
@@ -9,6 +12,8 @@ from scd.token.model import TokenInfo
 from scd.token.secrets import Pin
 
 _OF_THE_OFFICER: dict[type[TokenError], type[TokenError]] = {PinIncorrect: SoPinIncorrect, PinBlocked: SoPinBlocked}
+# In C_Login there is no new PIN that could be meant.
+_AT_LOGIN = _OF_THE_OFFICER | {PinLengthInvalid: SoPinIncorrect}
 
 
 def change_pin(session: TokenSession, info: TokenInfo, old: Pin | None, new: Pin | None) -> None:
@@ -20,17 +25,46 @@ def change_pin(session: TokenSession, info: TokenInfo, old: Pin | None, new: Pin
 
 def reset_pin(session: TokenSession, info: TokenInfo, so_pin: Pin | None, new: Pin | None) -> None:
     """See the port. Raises CkrError, too. The officer's PIN may have other limits than those the token tells."""
+    _require_some(so_pin, session.about)
     _require_length(info, new, "new PIN", session.about)
-    try:
+    with _officers(session):
         session.reset_pin(so_pin, new)
+
+
+def change_so_pin(session: TokenSession, _info: TokenInfo, old: Pin | None, new: Pin | None) -> None:
+    """See the port. Raises CkrError, too."""
+    _require_some(old, session.about)
+    if new is not None and not new:
+        raise PinLengthInvalid(f"{session.about}: the security officer's new PIN is empty")
+    with _officers(session):
+        session.change_so_pin(old, new)
+
+
+def check_so_pin(session: TokenSession, _info: TokenInfo, so_pin: Pin | None) -> None:
+    """See the port. Raises CkrError, too."""
+    _require_some(so_pin, session.about)
+    with _officers(session), session.officer(so_pin):
+        pass
+
+
+@contextmanager
+def _officers(session: TokenSession) -> Iterator[None]:
+    """A PIN that is refused in here is the security officer's."""
+    try:
+        yield
     except CkrError as error:
-        if error.function != "C_Login":
-            raise
         translated = to_token_error(error, f"{session.about}, security officer")
-        kind = _OF_THE_OFFICER.get(type(translated))
+        table = _AT_LOGIN if error.function == "C_Login" else _OF_THE_OFFICER
+        kind = table.get(type(translated))
         if kind is None:
             raise
         raise kind(str(translated)) from error
+
+
+def _require_some(so_pin: Pin | None, about: str) -> None:
+    """An empty PIN is never right, and may cost a try."""
+    if so_pin is not None and not so_pin:
+        raise SoPinIncorrect(f"{about}: the security officer's PIN is empty; it is not sent")
 
 
 def _require_length(info: TokenInfo, pin: Pin | None, which: str, about: str) -> None:

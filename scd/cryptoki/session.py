@@ -115,16 +115,30 @@ class TokenSession:
         with self.writable() as handle:
             set_pin(self._native, handle, _octets(old), _octets(new))
 
-    def reset_pin(self, so_pin: Pin | None, new: Pin | None) -> None:
-        """C_Login as SO, and C_InitPIN. Ends the user's login, for there is but one at a time. Raises CkrError."""
+    @contextlib.contextmanager
+    def officer(self, so_pin: Pin | None) -> Iterator[int]:
+        """The handle of a read/write session with the security officer logged in; None asks at the pin pad.
+
+        Ends the user's login, for there is but one at a time. Raises CkrError.
+        """
         self.recycle()
         with self.writable() as handle:
             self._native.login(handle, int(UserType.SO), _octets(so_pin))
             try:
-                init_pin(self._native, handle, _octets(new))
+                yield handle
             finally:
                 with contextlib.suppress(CkrError):  # the login ends with the session, too
                     self._native.logout(handle)
+
+    def reset_pin(self, so_pin: Pin | None, new: Pin | None) -> None:
+        """C_Login as SO, and C_InitPIN. Raises CkrError."""
+        with self.officer(so_pin) as handle:
+            init_pin(self._native, handle, _octets(new))
+
+    def change_so_pin(self, old: Pin | None, new: Pin | None) -> None:
+        """C_Login as SO, and C_SetPIN. Raises CkrError."""
+        with self.officer(old) as handle:
+            set_pin(self._native, handle, _octets(old), _octets(new))
 
 
 def _octets(pin: Pin | None) -> bytes | None:

@@ -13,6 +13,11 @@ _TRIES = (
     (TokenFlag.USER_PIN_FINAL_TRY, PinTries.FINAL),
     (TokenFlag.USER_PIN_COUNT_LOW, PinTries.LOW),
 )
+_SO_TRIES = (
+    (TokenFlag.SO_PIN_LOCKED, PinTries.LOCKED),
+    (TokenFlag.SO_PIN_FINAL_TRY, PinTries.FINAL),
+    (TokenFlag.SO_PIN_COUNT_LOW, PinTries.LOW),
+)
 
 
 def token_id(raw: RawTokenInfo) -> TokenId:
@@ -30,8 +35,13 @@ def token_info(raw: RawTokenInfo, *, may_use_pinpad: bool, logged_in: bool) -> T
         pin_initialized=TokenFlag.USER_PIN_INITIALIZED in flags,
         pinpad=may_use_pinpad and TokenFlag.PROTECTED_AUTHENTICATION_PATH in flags,
         write_protected=TokenFlag.WRITE_PROTECTED in flags,
-        pin_tries=next((tries for flag, tries in _TRIES if flag in flags), PinTries.FULL),
+        pin_tries=_tries(flags, _TRIES),
         pin_min=raw.pin_min,
         pin_max=raw.pin_max,
         logged_in=logged_in,
+        so_pin_tries=_tries(flags, _SO_TRIES),
     )
+
+
+def _tries(flags: TokenFlag, table: tuple[tuple[TokenFlag, PinTries], ...]) -> PinTries:
+    return next((tries for flag, tries in table if flag in flags), PinTries.FULL)

@@ -22,7 +22,7 @@ class TokenId:
 
 
 class PinTries(Enum):
-    """What CK_TOKEN_INFO's flags say of the user PIN's remaining tries; PKCS#11 has no number."""
+    """What CK_TOKEN_INFO's flags say of a PIN's remaining tries; PKCS#11 has no number."""
 
     FULL = "full"
     LOW = "low"
@@ -34,7 +34,8 @@ class PinTries(Enum):
 class TokenInfo:
     """One token as its slot shows it now.
 
-    `pin_min` and `pin_max` are octets, both 0 when the token does not tell.
+    `pin_min` and `pin_max` are octets, both 0 when the token does not tell. `pin_tries` is of the user's PIN,
+    `so_pin_tries` of the security officer's.
     """
 
     id: TokenId
@@ -47,6 +48,7 @@ class TokenInfo:
     pin_min: int
     pin_max: int
     logged_in: bool
+    so_pin_tries: PinTries
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,19 @@ class TokenModule(Protocol):
         former before any try is spent.
         """
 
+    async def change_so_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
+        """A new PIN for the security officer: C_Login as SO, C_SetPIN, C_Logout; None for both uses the pin pad.
+
+        The user's login is ended. SoPinIncorrect and SoPinBlocked speak of `old`; PinLengthInvalid and PinUnsuitable of
+        `new`, whose limits only the token knows: those of `TokenInfo` are the user's.
+        """
+
+    async def check_so_pin(self, token: TokenId, so_pin: Pin | None) -> None:
+        """C_Login as SO and C_Logout; None uses the pin pad. The user's login is ended.
+
+        SoPinIncorrect, SoPinBlocked.
+        """
+
     async def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
         """What `write_data` put there, one of each label, sorted by it; no login needed."""
 
@@ -187,6 +200,8 @@ class SyncTokenModule(Protocol):
     def delete_certificate(self, token: TokenId, cka_id: bytes) -> None: ...
     def change_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None: ...
     def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None: ...
+    def change_so_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None: ...
+    def check_so_pin(self, token: TokenId, so_pin: Pin | None) -> None: ...
     def read_data(self, token: TokenId) -> tuple[DataObject, ...]: ...
     def write_data(self, token: TokenId, label: str, value: bytes | None) -> None: ...
     def close(self) -> None: ...

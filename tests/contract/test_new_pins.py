@@ -10,12 +10,20 @@ from scd.token.secrets import Pin
 from tests.contract.subject import Subject
 
 HASH = bytes(32)
-NEW = b"another-pin-299792"
+NEW, NEW_SO = b"another-pin-299792", b"another-so-pin-602214"
 NOWHERE = TokenId("nobody", "none", "0", "nowhere")
 
 
 def change(own: Subject, old: bytes, new: bytes) -> None:
     own.run(own.module.change_pin(own.token("work"), Pin(old), Pin(new)))
+
+
+def change_so_pin(own: Subject, old: bytes, new: bytes = NEW_SO) -> None:
+    own.run(own.module.change_so_pin(own.token("work"), Pin(old), Pin(new)))
+
+
+def check_so_pin(own: Subject, so_pin: bytes) -> None:
+    own.run(own.module.check_so_pin(own.token("work"), Pin(so_pin)))
 
 
 def reset(own: Subject, so_pin: bytes, new: bytes = NEW) -> None:
@@ -107,9 +115,11 @@ def test_a_reset_revives_a_pin_after_wrong_tries(own: Subject) -> None:
 
 
 def test_a_token_that_is_not_there_takes_no_pin(own: Subject) -> None:
-    for attempt in (own.module.change_pin, own.module.reset_pin):
+    for attempt in (own.module.change_pin, own.module.reset_pin, own.module.change_so_pin):
         with pytest.raises(TokenNotPresent):
             own.run(attempt(NOWHERE, Pin(b"1234"), Pin(b"5678")))
+    with pytest.raises(TokenNotPresent):
+        own.run(own.module.check_so_pin(NOWHERE, Pin(b"1234")))
 
 
 def test_no_error_shows_a_pin(own: Subject) -> None:
@@ -118,3 +128,59 @@ def test_no_error_shows_a_pin(own: Subject) -> None:
             change(own, old, new)
         assert not {old.decode(), NEW.decode()} & set(str(error.value).replace('"', " ").split())
         assert "wrong-old-pin" not in str(error.value)
+
+
+def test_a_changed_so_pin_is_the_so_pin(own: Subject) -> None:
+    change_so_pin(own, own.so_pins["work"])
+    with pytest.raises(SoPinIncorrect):
+        check_so_pin(own, own.so_pins["work"])
+    check_so_pin(own, NEW_SO)
+    reset(own, NEW_SO)
+    works(own, NEW)
+
+
+def test_a_changed_so_pin_leaves_the_users_as_it_was(own: Subject) -> None:
+    change_so_pin(own, own.so_pins["work"])
+    works(own, own.pins["work"])
+
+
+def test_the_officers_visit_ends_the_login(own: Subject) -> None:
+    key = own.address("work", "work-p256")
+    for visit in (lambda: check_so_pin(own, own.so_pins["work"]), lambda: change_so_pin(own, own.so_pins["work"])):
+        own.login("work")
+        visit()
+        assert not own.tokens()["work"].logged_in
+        with pytest.raises(PinRequired):
+            own.sign(key, HASH)
+    works(own, own.pins["work"])
+
+
+def test_a_wrong_so_pin_is_told_by_the_tokens_flags(own: Subject) -> None:
+    assert own.tokens()["work"].so_pin_tries is PinTries.FULL
+    with pytest.raises(SoPinIncorrect):
+        check_so_pin(own, b"not the SO PIN")
+    work = own.tokens()["work"]
+    assert (work.so_pin_tries, work.pin_tries) == (PinTries.LOW, PinTries.FULL)
+    check_so_pin(own, own.so_pins["work"])
+    assert own.tokens()["work"].so_pin_tries is PinTries.FULL
+
+
+def test_a_wrong_so_pin_changes_nothing(own: Subject) -> None:
+    with pytest.raises(SoPinIncorrect):
+        change_so_pin(own, b"not the SO PIN")
+    check_so_pin(own, own.so_pins["work"])
+
+
+@pytest.mark.parametrize("length", [0, 256])
+def test_a_new_so_pin_outside_the_tokens_limits_is_not_set(own: Subject, length: int) -> None:
+    with pytest.raises(PinLengthInvalid):
+        change_so_pin(own, own.so_pins["work"], b"1" * length)
+    assert own.tokens()["work"].so_pin_tries is PinTries.FULL
+    check_so_pin(own, own.so_pins["work"])
+
+
+def test_an_empty_so_pin_costs_no_try(own: Subject) -> None:
+    for attempt in (lambda: check_so_pin(own, b""), lambda: change_so_pin(own, b""), lambda: reset(own, b"")):
+        with pytest.raises(SoPinIncorrect):
+            attempt()
+    assert own.tokens()["work"].so_pin_tries is PinTries.FULL

@@ -9,12 +9,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x
 from scd.cryptoki.spki import certificate
 from scd.gcrypt import privkey
 from scd.token.errors import (
+    Canceled,
     InvalidData,
     KeyExists,
     KeyNotFound,
-    PinIncorrect,
     PinLengthInvalid,
     PinRequired,
+    PinUnsuitable,
     SoPinBlocked,
     SoPinIncorrect,
     TokenFull,
@@ -43,10 +44,14 @@ _NEVER_SIGN, _NEVER_DECRYPT = ("cv25519", "cv448"), ("ed25519", "ed448")
 
 def require_writable(token: FakeToken) -> None:
     """Raises what the port promises before any change."""
-    if token.write_protected:
-        raise TokenReadOnly(f'token "{token.label}" is write-protected')
+    _require_unprotected(token)
     if token.login_required and not token.logged_in:
         raise PinRequired(f'token "{token.label}": login needed')
+
+
+def _require_unprotected(token: FakeToken) -> None:
+    if token.write_protected:
+        raise TokenReadOnly(f'token "{token.label}" is write-protected')
 
 
 def _require_room(token: FakeToken) -> None:
@@ -166,25 +171,68 @@ def write_data(token: FakeToken, label: str, value: bytes | None) -> None:
 
 
 def reset_pin(token: FakeToken, so_pin: Pin | None, new: Pin | None) -> None:
-    """See the port. The user's login has been ended; the pin pad has no key for the officer."""
+    """See the port."""
     octets = new_pin(token, new)
+    check_so_pin(token, so_pin)
+    _require_liked(token, octets)
+    token.tries_left = TRIES
+    token.pin = octets
+
+
+def change_so_pin(token: FakeToken, old: Pin | None, new: Pin | None) -> None:
+    """See the port."""
+    octets = token.at_the_pinpad if new is None else new.reveal()
+    if not octets:
+        raise PinLengthInvalid(f'token "{token.label}": an empty SO PIN')
+    check_so_pin(token, old)
+    if not token.pin_min <= len(octets) <= token.pin_max:
+        raise PinLengthInvalid(f'token "{token.label}": SO PIN of a wrong length')
+    _require_liked(token, octets)
+    token.so_pin = octets
+
+
+def check_so_pin(token: FakeToken, so_pin: Pin | None) -> None:
+    """See the port. The user's login is ended before anything else."""
+    typed = _officers(token) if so_pin is None else so_pin.reveal()
+    if not typed:
+        raise SoPinIncorrect(f'token "{token.label}": an empty SO PIN')
+    _require_unprotected(token)
     token.logged_in = False
-    if so_pin is None:
-        raise SoPinIncorrect(f'token "{token.label}": the officer has no pin pad')
     if token.so_tries_left <= 0:
         raise SoPinBlocked(f'token "{token.label}": the officer\'s PIN is locked')
-    if so_pin.reveal() != token.so_pin:
+    if typed != token.so_pin:
         token.so_tries_left -= 1
         raise SoPinIncorrect(f'token "{token.label}": wrong SO PIN')
-    token.so_tries_left = token.tries_left = TRIES
+    token.so_tries_left = TRIES
+
+
+def _officers(token: FakeToken) -> bytes:
+    if not token.pinpad:
+        raise SoPinIncorrect(f'token "{token.label}" has no pin pad')
+    if token.officer_at_the_pinpad is None:
+        raise Canceled(f'token "{token.label}": cancelled at the pin pad')
+    return token.officer_at_the_pinpad
+
+
+def change_pin(token: FakeToken, new: Pin | None, verify: Callable[[], None]) -> None:
+    """See the port; `verify` compares the old one."""
+    octets = new_pin(token, new)
+    _require_unprotected(token)
+    verify()
+    _require_liked(token, octets)
     token.pin = octets
 
 
 def new_pin(token: FakeToken, pin: Pin | None) -> bytes:
-    """The octets, when they may become the PIN."""
+    """The octets, when they have a length for a PIN."""
     octets = token.at_the_pinpad if pin is None else pin.reveal()
     if octets is None:
-        raise PinIncorrect(f'token "{token.label}" has no pin pad')
+        raise Canceled(f'token "{token.label}": cancelled at the pin pad')
     if not token.pin_min <= len(octets) <= token.pin_max:
         raise PinLengthInvalid(f'token "{token.label}": PIN of a wrong length')
     return octets
+
+
+def _require_liked(token: FakeToken, octets: bytes) -> None:
+    if octets in token.unsuitable:
+        raise PinUnsuitable(f'token "{token.label}" does not take this for a PIN')

@@ -49,6 +49,8 @@ class Op(Enum):
     DELETE_CERTIFICATE = "delete_certificate"
     CHANGE_PIN = "change_pin"
     RESET_PIN = "reset_pin"
+    CHANGE_SO_PIN = "change_so_pin"
+    CHECK_SO_PIN = "check_so_pin"
     READ_DATA = "read_data"
     WRITE_DATA = "write_data"
     CLOSE = "close"
@@ -197,9 +199,7 @@ class FakeModule:
         self._count(new)
         await self._begin(Call(Op.CHANGE_PIN, token.label))
         there = self._find(token)
-        octets = fake_changes.new_pin(there, new)
-        _verify(there, old)
-        there.pin = octets
+        fake_changes.change_pin(there, new, lambda: _verify(there, old))
 
     async def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None:
         """See the port."""
@@ -207,6 +207,19 @@ class FakeModule:
         self._count(new)
         await self._begin(Call(Op.RESET_PIN, token.label))
         fake_changes.reset_pin(self._find(token), so_pin, new)
+
+    async def change_so_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
+        """See the port."""
+        self._count(old)
+        self._count(new)
+        await self._begin(Call(Op.CHANGE_SO_PIN, token.label))
+        fake_changes.change_so_pin(self._find(token), old, new)
+
+    async def check_so_pin(self, token: TokenId, so_pin: Pin | None) -> None:
+        """See the port."""
+        self._count(so_pin)
+        await self._begin(Call(Op.CHECK_SO_PIN, token.label))
+        fake_changes.check_so_pin(self._find(token), so_pin)
 
     async def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
         """See the port."""

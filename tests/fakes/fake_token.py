@@ -46,7 +46,8 @@ class FakeKey:
 class FakeToken:
     """A token. Tests change its fields at will, `logged_in = False` to lose a login for one.
 
-    `at_the_pinpad`: what the person types there; None means cancel. `algorithms`: what it makes keys of, None for all.
+    `at_the_pinpad`: what the person types there, as the new PIN, too; None means cancel. `unsuitable`: what it does not
+    take for a new PIN. `algorithms`: what it makes keys of, None for all.
     """
 
     label: str
@@ -67,6 +68,8 @@ class FakeToken:
     at_the_pinpad: bytes | None = None
     so_pin: bytes = b""
     so_tries_left: int = TRIES
+    officer_at_the_pinpad: bytes | None = None
+    unsuitable: tuple[bytes, ...] = ()
     algorithms: tuple[str, ...] | None = None
     has_random: bool = True
     full: bool = False
@@ -80,11 +83,7 @@ class FakeToken:
     @property
     def tries(self) -> PinTries:
         """The flags of CK_TOKEN_INFO."""
-        if self.tries_left <= 0:
-            return PinTries.LOCKED
-        if self.tries_left == 1:
-            return PinTries.FINAL
-        return PinTries.FULL if self.tries_left == TRIES else PinTries.LOW
+        return _tries(self.tries_left)
 
     @property
     def info(self) -> TokenInfo:
@@ -100,6 +99,7 @@ class FakeToken:
             pin_min=self.pin_min,
             pin_max=self.pin_max,
             logged_in=self.logged_in,
+            so_pin_tries=_tries(self.so_tries_left),
         )
 
     def remove(self) -> None:
@@ -109,6 +109,14 @@ class FakeToken:
     def insert(self) -> None:
         """The person puts it in again."""
         self.present = True
+
+
+def _tries(left: int) -> PinTries:
+    if left <= 0:
+        return PinTries.LOCKED
+    if left == 1:
+        return PinTries.FINAL
+    return PinTries.FULL if left == TRIES else PinTries.LOW
 
 
 def fixture_key(name: str, cka_id_hex: str, *, label: str = "", has_certificate: bool = False) -> FakeKey:

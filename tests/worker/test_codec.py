@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scd.cryptoki.moduleconfig import ModuleConfig
 from scd.cryptoki.worker import messages as m
-from scd.cryptoki.worker.changes import ChangePin, ImportKey, ResetPin
+from scd.cryptoki.worker.changes import ChangePin, ChangeSoPin, CheckSoPin, ImportKey, ResetPin
 from scd.cryptoki.worker.codec import Codec
 from scd.cryptoki.worker.frames import MAX_BODY, FrameError, FrameSplitter, frame
 from scd.gcrypt.privkey import EccPrivateKey, PrivateKey, RsaPrivateKey, parse_private_key
@@ -38,11 +38,11 @@ st.register_type_strategy(type(certificate("ca")), for_cryptography)
 PRIVATE = [parse_private_key(data)[0] for _, data in KEYTOCARD.values()]
 st.register_type_strategy(RsaPrivateKey, st.sampled_from([one for one in PRIVATE if isinstance(one, RsaPrivateKey)]))
 st.register_type_strategy(EccPrivateKey, st.sampled_from([one for one in PRIVATE if isinstance(one, EccPrivateKey)]))
-WITH_PINS = (m.Login, ChangePin, ResetPin)
+ONE_PIN, TWO_PINS = (m.Login, CheckSoPin), (ChangePin, ResetPin, ChangeSoPin)
 requests = st.one_of(
-    *(st.from_type(kind) for kind in get_args(m.Request) if kind not in WITH_PINS),
-    st.builds(m.Login, st.from_type(TokenId), st.none()),
-    *(st.builds(kind, st.from_type(TokenId), st.none(), st.none()) for kind in (ChangePin, ResetPin)),
+    *(st.from_type(kind) for kind in get_args(m.Request) if kind not in ONE_PIN + TWO_PINS),
+    *(st.builds(kind, st.from_type(TokenId), st.none()) for kind in ONE_PIN),
+    *(st.builds(kind, st.from_type(TokenId), st.none(), st.none()) for kind in TWO_PINS),
 ).filter(lambda message: "Pin(" not in repr(message))
 replies = st.one_of(*(st.from_type(kind) for kind in get_args(m.Reply)))
 
@@ -57,12 +57,13 @@ def test_replies_come_back_as_they_went(message: m.Reply) -> None:
     assert m.REPLIES.decode(m.REPLIES.encode(message)) == message
 
 
-@given(st.binary(max_size=90))
-def test_a_pin_arrives_and_is_a_pin(octets: bytes) -> None:
-    back = m.REQUESTS.decode(m.REQUESTS.encode(m.Login(TOKEN, Pin(octets))))
-    assert isinstance(back, m.Login)
-    assert isinstance(back.pin, Pin)
-    assert back.pin.reveal() == octets
+@given(st.binary(max_size=90), st.sampled_from(ONE_PIN))
+def test_a_pin_arrives_and_is_a_pin(octets: bytes, kind: type[m.Login | CheckSoPin]) -> None:
+    back = m.REQUESTS.decode(m.REQUESTS.encode(kind(TOKEN, Pin(octets))))
+    assert isinstance(back, m.Login | CheckSoPin)
+    pin = back.pin if isinstance(back, m.Login) else back.so_pin
+    assert isinstance(pin, Pin)
+    assert pin.reveal() == octets
 
 
 @pytest.mark.parametrize("request_type", [SignRequest, DecryptRequest])
@@ -82,14 +83,14 @@ def test_octets_do_not_pass_through_json() -> None:
     assert body[4 + length :] == b"work-pin"
 
 
-@pytest.mark.parametrize("kind", [ChangePin, ResetPin])
-def test_two_pins_arrive_each_in_its_place(kind: type[ChangePin | ResetPin]) -> None:
+@pytest.mark.parametrize("kind", TWO_PINS)
+def test_two_pins_arrive_each_in_its_place(kind: type[ChangePin | ResetPin | ChangeSoPin]) -> None:
     body = m.REQUESTS.encode(kind(TOKEN, Pin(b"first-pin"), Pin(b"second-pin")))
     length = int.from_bytes(body[:4], "big")
     assert body[4 + length :] == b"first-pinsecond-pin"
     back = m.REQUESTS.decode(body)
-    assert isinstance(back, ChangePin | ResetPin)
-    pins = (back.old, back.new) if isinstance(back, ChangePin) else (back.so_pin, back.new)
+    assert isinstance(back, ChangePin | ResetPin | ChangeSoPin)
+    pins = (back.so_pin, back.new) if isinstance(back, ResetPin) else (back.old, back.new)
     assert [pin.reveal() for pin in pins if pin is not None] == [b"first-pin", b"second-pin"]
 
 
@@ -194,7 +195,7 @@ def test_what_json_readers_stumble_over(text: bytes) -> None:
 
 
 def test_an_enum_has_the_members_it_has() -> None:
-    token = [["a", "b", "c", "d"], True, True, True, False, False, "GONE", 0, 0, False]
+    token = [["a", "b", "c", "d", 0], True, True, True, False, False, "GONE", 0, 0, False, "FULL"]
     with pytest.raises(FrameError, match="PinTries"):
         m.REPLIES.decode(with_header(["TokensReply", [[token]]]))
 

@@ -74,7 +74,7 @@ async def test_every_call_is_made_on_the_thread_that_loaded_the_module() -> None
         module.import_key(ImportRequest(TOKEN, PRIVATE, b"\1", "", True, True)), module.destroy_key(sign(b"a").key),
         module.write_certificate(TOKEN, b"\1", "", b""), module.delete_certificate(TOKEN, b"\1"),
         module.change_pin(TOKEN, None, None), module.reset_pin(TOKEN, None, None), module.read_data(TOKEN),
-        module.write_data(TOKEN, "", None),
+        module.write_data(TOKEN, "", None), module.change_so_pin(TOKEN, None, None), module.check_so_pin(TOKEN, None),
     )  # fmt: skip
     await module.close()
     assert len(made[0].seen) == 18

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from scd.cryptoki.worker.pool import PooledModule
-from scd.token.errors import ModuleCrashed, ModuleUnavailable, PinIncorrect, PinRequired, TokenNotPresent
+from scd.token.errors import (
+    ModuleCrashed,
+    ModuleUnavailable,
+    PinIncorrect,
+    PinRequired,
+    SoPinIncorrect,
+    TokenNotPresent,
+)
 from scd.token.port import DecryptRequest, GenerateRequest, KeyAddress, SignRequest
 from scd.token.secrets import Pin
 from tests.fakes.fake_module import FakeModule, Op
@@ -348,6 +355,30 @@ async def test_the_officer_comes_when_no_worker_is_logged_in(pool: Pool) -> None
 
 
 @in_loop
+async def test_a_changed_so_pin_makes_the_others_begin_anew(pool: Pool) -> None:
+    await pool.module.login(pool.token.id, pool.pin)
+    await pool.module.change_so_pin(pool.token.id, Pin(pool.token.so_pin), Pin(b"another pin"))
+    assert sorted(pool.counts(Op.CHANGE_SO_PIN)) == [0, 0, 1]
+    assert [worker.renewed for worker in pool.workers] == [1 - count for count in pool.counts(Op.CHANGE_SO_PIN)]
+    assert not (await pool.module.tokens())[0].logged_in
+
+
+@in_loop
+async def test_the_officers_pin_is_checked_by_one_worker_when_nobody_is_logged_in(pool: Pool) -> None:
+    await pool.module.login(pool.token.id, pool.pin)
+    seen = [worker.hold(Op.CHECK_SO_PIN) for worker in pool.workers]
+    checking = asyncio.ensure_future(pool.module.check_so_pin(pool.token.id, Pin(b"not the SO PIN")))
+    await asyncio.wait([asyncio.ensure_future(gate.reached.wait()) for gate in seen], return_when="FIRST_COMPLETED")
+    assert not any(worker.slots[0].logged_in for worker in pool.workers)
+    for gate in seen:
+        gate.opened.set()
+    with pytest.raises(SoPinIncorrect):
+        await checking
+    assert sum(pool.counts(Op.CHECK_SO_PIN)) == 1
+    assert not any(worker.renewed for worker in pool.workers)
+
+
+@in_loop
 async def test_a_client_that_leaves_does_not_leave_the_others_with_the_old_pin(pool: Pool) -> None:
     gates = [worker.hold(Op.CHANGE_PIN) for worker in pool.workers]
     changing = asyncio.ensure_future(pool.module.change_pin(pool.token.id, pool.pin, Pin(b"another pin")))
@@ -361,3 +392,12 @@ async def test_a_client_that_leaves_does_not_leave_the_others_with_the_old_pin(p
         worker.slots[0].pin = b"another pin"  # on real workers it is one token
     await pool.module.login(pool.token.id, Pin(b"another pin"))  # its turn comes when the change is done
     assert sorted(worker.renewed for worker in pool.workers) == [0, 1, 1]
+
+
+@in_loop
+async def test_the_teller_answers_for_events(pool: Pool) -> None:
+    await pool.module.tokens()
+    assert await pool.module.slots_changed() is True
+    assert await pool.module.slots_changed() is False
+    assert sorted(pool.counts(Op.SLOTS_CHANGED)) == [0, 0, 2]
+    assert pool.counts(Op.SLOTS_CHANGED) == [2 * count for count in pool.counts(Op.TOKENS)]

@@ -43,6 +43,12 @@ class Unchanging:
     def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None:
         self.note()
 
+    def change_so_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
+        self.note()
+
+    def check_so_pin(self, token: TokenId, so_pin: Pin | None) -> None:
+        self.note()
+
     def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
         self.note()
         return ()

@@ -76,6 +76,23 @@ class ResetPin:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeSoPin:
+    """See `TokenModule.change_so_pin`; answered by Done."""
+
+    token: TokenId
+    old: Pin | None
+    new: Pin | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSoPin:
+    """See `TokenModule.check_so_pin`; answered by Done."""
+
+    token: TokenId
+    so_pin: Pin | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReadData:
     """See `TokenModule.read_data`; answered by DataReply."""
 
@@ -107,5 +124,5 @@ class DataReply:
 
 Change = (
     Random | Generate | ImportKey | DestroyKey | WriteCertificate | DeleteCertificate | ChangePin | ResetPin
-    | ReadData | WriteData
+    | ChangeSoPin | CheckSoPin | ReadData | WriteData
 )  # fmt: skip

@@ -237,6 +237,12 @@ _HANDLERS: dict[type[Request], Callable[..., Answer]] = {
     changes.ResetPin: lambda module, request: _forgetting(
         lambda: module.reset_pin(request.token, request.so_pin, request.new), request.so_pin, request.new
     ),
+    changes.ChangeSoPin: lambda module, request: _forgetting(
+        lambda: module.change_so_pin(request.token, request.old, request.new), request.old, request.new
+    ),
+    changes.CheckSoPin: lambda module, request: _forgetting(
+        lambda: module.check_so_pin(request.token, request.so_pin), request.so_pin
+    ),
     changes.ReadData: lambda module, request: changes.DataReply(module.read_data(request.token)),
     changes.WriteData: _done(lambda module, request: module.write_data(request.token, request.label, request.value)),
 }

@@ -210,6 +210,14 @@ class WorkerModule:
         """See the port."""
         await self._ask(changes.ResetPin(token, so_pin, new), Done)
 
+    async def change_so_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
+        """See the port."""
+        await self._ask(changes.ChangeSoPin(token, old, new), Done)
+
+    async def check_so_pin(self, token: TokenId, so_pin: Pin | None) -> None:
+        """See the port."""
+        await self._ask(changes.CheckSoPin(token, so_pin), Done)
+
     async def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
         """See the port."""
         return (await self._ask(changes.ReadData(token), changes.DataReply)).objects

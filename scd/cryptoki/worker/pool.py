@@ -141,9 +141,19 @@ class PooledModule:
 
     async def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None:
         """See the port. No worker keeps the user's login: it was made with the PIN that is replaced."""
-        await self._all(lambda worker: worker.logout(token))  # one that fails has lost it
-        self._logins.pop(token, None)
+        await self._end_logins(token)
         await self._set_pin(token, lambda worker: worker.reset_pin(token, so_pin, new))
+
+    async def change_so_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
+        """See the port."""
+        await self._end_logins(token)
+        await self._set_pin(token, lambda worker: worker.change_so_pin(token, old, new))
+
+    async def check_so_pin(self, token: TokenId, so_pin: Pin | None) -> None:
+        """See the port."""
+        await self._end_logins(token)
+        async with self._one_login:
+            await self._tell(lambda worker: worker.check_so_pin(token, so_pin), self._order(self._teller))
 
     async def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
         """See the port."""
@@ -190,6 +200,11 @@ class PooledModule:
             if outcome is None:
                 self._note_login(token, index)
         _raise_first([outcome for outcome in outcomes if isinstance(outcome, _REFUSED)])
+
+    async def _end_logins(self, token: TokenId) -> None:
+        """The security officer comes when nobody is logged in; a worker that fails here has lost its login."""
+        await self._all(lambda worker: worker.logout(token))
+        self._logins.pop(token, None)
 
     async def _write(self, token: TokenId, work: Callable[[PoolWorker], Awaitable[T]]) -> T:
         """One change at a time: each finds what the last one left. The others see it when they list."""

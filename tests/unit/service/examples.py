@@ -31,7 +31,7 @@ def card(*keys: KeyPair, token: TokenId = TOKEN) -> Card:
     """A card with these keys."""
     info = TokenInfo(
         token, initialized=True, login_required=True, pin_initialized=True, pinpad=False, write_protected=False,
-        pin_tries=PinTries.FULL, pin_min=4, pin_max=255, logged_in=False,
+        pin_tries=PinTries.FULL, pin_min=4, pin_max=255, logged_in=False, so_pin_tries=PinTries.FULL,
     )  # fmt: skip
     module = RegisteredModule("softhsm", FakeModule())
     return Card(module, info, wire_serial(token, {}), TokenObjects(keys, (), (), 1))
