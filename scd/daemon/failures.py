@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scd.assuan.gpgerror import GpgErr
+from scd.service.statefile import StateFileError
 from scd.token import errors
 
 
@@ -40,6 +41,7 @@ _CODES: dict[type[errors.TokenError], GpgErr] = {
     errors.ModuleUnavailable: GpgErr.NOT_OPERATIONAL,
     errors.ModuleCrashed: GpgErr.CARD_REMOVED,
     errors.ModuleTimeout: GpgErr.TIMEOUT,
+    StateFileError: GpgErr.EIO,
 }
 
 
@@ -53,6 +55,7 @@ _TOLD = (
     errors.PinNotSet,
     errors.PinUnsuitable,
     errors.PinLengthInvalid,
+    StateFileError,
 )
 
 
