@@ -24,7 +24,8 @@ from scd.cryptoki.nativewrites import random_octets
 from scd.cryptoki.pins import change_pin, change_so_pin, check_so_pin, reset_pin
 from scd.cryptoki.profile import Quirk
 from scd.cryptoki.session import LoginLost, TokenSession
-from scd.cryptoki.tokeninfo import token_id, token_info
+from scd.cryptoki.slotevents import SlotEvents
+from scd.cryptoki.slots import Slots
 from scd.cryptoki.writing import Writing, require_writable
 from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
 from scd.token.errors import (
@@ -63,6 +64,8 @@ class InProcessModule:
             raise ModuleUnavailable(f"module {config.name}: cannot load {config.library}: {error}") from error
         except CkrError as error:
             raise ModuleUnavailable(f"module {config.name}: {config.library} does not start: {error!r}") from error
+        self._present = Slots(self._native, self._logged_in, may_use_pinpad=config.allow_protected_auth)
+        self._events = SlotEvents(self._native, usable=Quirk.NO_SLOT_EVENTS.value not in config.quirks)
 
     def tokens(self) -> tuple[TokenInfo, ...]:
         """Every token of the module, in slot order; a slot that fails is left out."""
@@ -78,8 +81,12 @@ class InProcessModule:
         self._seen |= {info.id for info in infos if info.initialized}
         return infos
 
+    def slots_changed(self) -> bool | None:
+        """See the port."""
+        return self._events.changed()
+
     def _look(self) -> dict[int, TokenInfo]:
-        return {slot: info for slot in self._slots() if (info := self._info(slot)) is not None}
+        return self._present.look(self._slots())
 
     def _slots(self) -> list[int]:
         try:
@@ -124,13 +131,11 @@ class InProcessModule:
         )
 
     def _info(self, slot: int) -> TokenInfo | None:
-        try:
-            raw = self._native.token_info(slot)
-        except CkrError:
-            return None
-        held = self._tokens.get(token_id(raw))
-        logged_in = held is not None and held.slot == slot and held.session.logged_in
-        return token_info(raw, may_use_pinpad=self._config.allow_protected_auth, logged_in=logged_in)
+        return self._present.info(slot)
+
+    def _logged_in(self, slot: int, token: TokenId) -> bool:
+        held = self._tokens.get(token)
+        return held is not None and held.slot == slot and held.session.logged_in
 
     def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
         """See the port."""
@@ -370,9 +375,8 @@ class InProcessModule:
 
     def _open(self, token: TokenId) -> HeldToken:
         about = f'token "{token.label}"'
-        for slot in self._slots():
-            info = self._info(slot)
-            if info is not None and info.id == token:
+        for slot, info in self._look().items():
+            if info.id == token:
                 session = TokenSession(self._native, slot, about)
                 version = int.from_bytes(os.urandom(4), "big")  # two workers never share a version by chance
                 return HeldToken(slot, session, self._mechanisms(slot), Listing(version))

@@ -115,7 +115,7 @@ _PLACES = {
     "C_FindObjectsInit": 26, "C_FindObjects": 27, "C_FindObjectsFinal": 28,
     "C_DecryptInit": 33, "C_Decrypt": 34, "C_SignInit": 42, "C_Sign": 43,
     "C_SignRecoverInit": 46, "C_SignRecover": 47, "C_GenerateKeyPair": 59, "C_UnwrapKey": 61, "C_DeriveKey": 62,
-    "C_GenerateRandom": 64,
+    "C_GenerateRandom": 64, "C_WaitForSlotEvent": 67,
 }  # fmt: skip
 
 _FUNCTION = ctypes.CFUNCTYPE(c_ulong)

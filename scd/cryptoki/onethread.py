@@ -33,6 +33,7 @@ class OnOneThread:
         """`executor` has one thread, the one that loaded the module; it is shut down by `close`."""
         self._module = module
         self._executor = executor
+        self._waiting = 0
 
     @classmethod
     async def load(cls, factory: Callable[[ModuleConfig], SyncTokenModule], config: ModuleConfig) -> OnOneThread:
@@ -46,11 +47,21 @@ class OnOneThread:
         return cls(module, executor)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        self._waiting += 1
+        call = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        call.add_done_callback(self._answered)
+        return await call
+
+    def _answered(self, _call: asyncio.Future[T]) -> None:
+        self._waiting -= 1
 
     async def tokens(self) -> tuple[TokenInfo, ...]:
         """See the port."""
         return await self._run(self._module.tokens)
+
+    async def slots_changed(self) -> bool | None:
+        """See the port."""
+        return await self._run(self._module.slots_changed) if self._waiting == 0 else False
 
     async def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
         """See the port."""

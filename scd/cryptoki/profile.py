@@ -42,6 +42,7 @@ class Quirk(Enum):
     NO_FINALIZE = "no-finalize"
     LOGIN_BEFORE_LISTING = "login-before-listing"
     RESCAN_NEEDS_RESTART = "rescan-needs-restart"
+    NO_SLOT_EVENTS = "no-slot-events"
 
 
 @dataclass(frozen=True, slots=True)

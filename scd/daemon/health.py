@@ -7,8 +7,9 @@ import os
 import signal
 from collections.abc import Iterator
 
-from scd.cryptoki.worker.client import WorkerHealth, WorkerModule, WorkerState
+from scd.cryptoki.worker.client import WorkerModule
 from scd.cryptoki.worker.pool import PooledModule
+from scd.cryptoki.worker.state import WorkerHealth, WorkerState
 from scd.service.operations import Service
 
 _AT_WORK = (WorkerState.BUSY, WorkerState.LOADING)

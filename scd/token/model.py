@@ -12,13 +12,15 @@ from scd.gcrypt.pubkey import PublicKey
 class TokenId:
     """The four texts by which a token is known, with the padding blanks stripped.
 
-    Slot numbers change; these four do not (PKCS#11 v3.1 §3.2, CK_TOKEN_INFO).
+    Slot numbers change; these four do not (PKCS#11 v3.1 §3.2, CK_TOKEN_INFO). Tokens of one module that agree in all
+    four are told apart by `twin`: 0 for the one in the first slot, 1 for the next.
     """
 
     manufacturer: str
     model: str
     serial: str
     label: str
+    twin: int = 0
 
 
 class PinTries(Enum):

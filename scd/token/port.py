@@ -93,6 +93,13 @@ class TokenModule(Protocol):
     async def tokens(self) -> tuple[TokenInfo, ...]:
         """Every token of the module now, slots in the module's order, uninitialised ones included."""
 
+    async def slots_changed(self) -> bool | None:
+        """Whether a token may have come or gone since the last call; None where the module cannot tell.
+
+        A module that is at work, or not running, is left alone and answers False: what happened meanwhile is told the
+        next time. The first answer of one that runs is not False.
+        """
+
     async def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
         """The token's usable keys and certificates; None when nothing changed since version `known`.
 
@@ -187,6 +194,7 @@ class SyncTokenModule(Protocol):
     """The same port for code that lives in the module's own thread: the in-process module."""
 
     def tokens(self) -> tuple[TokenInfo, ...]: ...
+    def slots_changed(self) -> bool | None: ...
     def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None: ...
     def login(self, token: TokenId, pin: Pin | None) -> None: ...
     def logout(self, token: TokenId) -> None: ...

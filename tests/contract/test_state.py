@@ -38,6 +38,12 @@ def test_a_token_that_was_never_initialised_is_listed_as_such(own: Subject) -> N
     assert not own.tokens()[""].initialized
 
 
+def test_nothing_happened_to_the_slots_since_the_last_time(own: Subject) -> None:
+    first, second = (own.run(own.module.slots_changed()) for _ in range(2))
+    assert first is not False
+    assert second is not True
+
+
 def test_private_keys_want_a_login_first(own: Subject) -> None:
     key = own.address("work", "work-p256")
     for use in (own.sign, own.decrypt):

@@ -36,6 +36,7 @@ class Op(Enum):
     """The methods of the port."""
 
     TOKENS = "tokens"
+    SLOTS_CHANGED = "slots_changed"
     OBJECTS = "objects"
     LOGIN = "login"
     LOGOUT = "logout"
@@ -76,7 +77,8 @@ class _Gate:
 class FakeModule:
     """See `scd.token.port.TokenModule`.
 
-    `calls` is all that was asked; `pins_seen` counts the PINs that arrived, by login or with a request.
+    `calls` is all that was asked; `pins_seen` counts the PINs that arrived, by login or with a request. `has_events`:
+    it can tell whether tokens have come or gone.
     """
 
     def __init__(self, *tokens: FakeToken) -> None:
@@ -84,6 +86,8 @@ class FakeModule:
         self.calls: list[Call] = []
         self.pins_seen = 0
         self.closed = False
+        self.has_events = True
+        self._noticed: list[FakeToken] | None = None
         self._failures: dict[Op, list[TokenError]] = defaultdict(list)
         self._gates: dict[Op, _Gate] = {}
         self._shown: dict[TokenId, TokenObjects] = {}
@@ -116,6 +120,14 @@ class FakeModule:
         """See the port."""
         await self._begin(Call(Op.TOKENS))
         return tuple(token.info for token in self.slots if token.present)
+
+    async def slots_changed(self) -> bool | None:
+        """See the port."""
+        if any(gate.reached.is_set() and not gate.opened.is_set() for gate in self._gates.values()):
+            return False
+        await self._begin(Call(Op.SLOTS_CHANGED))
+        before, self._noticed = self._noticed, [token for token in self.slots if token.present]
+        return before != self._noticed if self.has_events else None
 
     async def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
         """See the port."""

@@ -12,8 +12,9 @@ import textwrap
 
 import pytest
 
-from scd.cryptoki.worker.client import WorkerModule, WorkerState
+from scd.cryptoki.worker.client import WorkerModule
 from scd.cryptoki.worker.spawn import spawn
+from scd.cryptoki.worker.state import WorkerState
 from scd.token.errors import ModuleCrashed, ModuleTimeout, ModuleUnavailable
 from tests.harness.tokens import REPOSITORY
 from tests.worker.loop import in_loop
@@ -333,3 +334,35 @@ async def test_a_worker_that_hangs_at_its_end_is_renewed_all_the_same() -> None:
         first = int(await module.sign(sign(b"pid")))
         await module.renew()
         assert int(await module.sign(sign(b"pid"))) != first
+
+
+@in_loop
+async def test_a_worker_that_does_not_run_is_not_started_for_events() -> None:
+    async with worker() as module:
+        assert await module.slots_changed() is False
+        assert module.epoch == 0
+        await module.tokens()
+        assert await module.slots_changed() is None
+
+
+@in_loop
+async def test_a_worker_at_work_is_not_asked_for_events() -> None:
+    async with worker() as module:
+        await module.tokens()
+        working = asyncio.ensure_future(module.sign(sign(b"pid")))
+        await asyncio.sleep(0)
+        assert await module.slots_changed() is False
+        await working
+        assert await module.slots_changed() is None
+
+
+@in_loop
+async def test_a_module_that_hangs_in_its_events_is_asked_once() -> None:
+    async with worker("hang in events", timeout_s=0.3) as module:
+        await module.tokens()
+        with pytest.raises(ModuleTimeout):
+            await module.slots_changed()
+        await module.tokens()
+        assert await module.slots_changed() is None
+        assert await module.tokens() == ()
+        assert module.epoch == 2

@@ -36,6 +36,10 @@ class Threads(Unchanging):
         self.note()
         return ()
 
+    def slots_changed(self) -> bool | None:
+        self.note()
+        return None
+
     def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
         self.note()
         return None
@@ -67,6 +71,7 @@ async def test_every_call_is_made_on_the_thread_that_loaded_the_module() -> None
         return made[0]
 
     module = await OnOneThread.load(factory, config())
+    await module.slots_changed()
     await asyncio.gather(
         module.tokens(), module.objects(TOKEN), module.login(TOKEN, None), module.logout(TOKEN),
         module.sign(sign(b"a")), module.decrypt(DecryptRequest(sign(b"a").key, b"b")),
@@ -77,7 +82,7 @@ async def test_every_call_is_made_on_the_thread_that_loaded_the_module() -> None
         module.write_data(TOKEN, "", None), module.change_so_pin(TOKEN, None, None), module.check_so_pin(TOKEN, None),
     )  # fmt: skip
     await module.close()
-    assert len(made[0].seen) == 18
+    assert len(made[0].seen) == 21
     assert len(set(made[0].seen)) == 1
     assert made[0].seen[0] != threading.get_ident()
 
@@ -94,3 +99,22 @@ async def test_a_module_that_cannot_be_loaded_leaves_no_thread() -> None:
         if thread.name.startswith("module-odd"):
             thread.join(10)
     assert threading.active_count() == before
+
+
+@in_loop
+async def test_a_thread_at_work_is_not_asked_for_events() -> None:
+    class Slow(Threads):
+        def sign(self, request: SignRequest) -> bytes:
+            self.note()
+            assert go_on.wait(10)
+            return b""
+
+    go_on = threading.Event()
+    module = await OnOneThread.load(Slow, config())
+    working = asyncio.ensure_future(module.sign(sign(b"a")))
+    await asyncio.sleep(0)
+    assert await module.slots_changed() is False
+    go_on.set()
+    await working
+    assert await module.slots_changed() is None
+    await module.close()

@@ -34,6 +34,8 @@ from scd.cryptoki.worker.messages import (
     Reply,
     Request,
     Sign,
+    SlotsChanged,
+    SlotsReply,
     Tokens,
     TokensReply,
 )
@@ -218,6 +220,7 @@ _HANDLERS: dict[type[Request], Callable[..., Answer]] = {
     Configure: _refuse,
     Close: _refuse,
     Tokens: lambda module, _: TokensReply(module.tokens()),
+    SlotsChanged: lambda module, _: SlotsReply(module.slots_changed()),
     Objects: lambda module, request: ObjectsReply(module.objects(request.token, request.known)),
     Login: lambda module, request: _forgetting(lambda: module.login(request.token, request.pin), request.pin),
     Logout: _done(lambda module, request: module.logout(request.token)),

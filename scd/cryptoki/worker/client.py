@@ -7,8 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -30,13 +29,16 @@ from scd.cryptoki.worker.messages import (
     Ready,
     Request,
     Sign,
+    SlotsChanged,
+    SlotsReply,
     Tokens,
     TokensReply,
 )
 from scd.cryptoki.worker.process import Child, OnLog
 from scd.cryptoki.worker.spawn import WorkerProcess, spawn
+from scd.cryptoki.worker.state import WorkerHealth, WorkerState
 from scd.gcrypt.pubkey import PublicKey
-from scd.token.errors import ModuleCrashed, ModuleUnavailable, TokenError
+from scd.token.errors import ModuleCrashed, ModuleTimeout, ModuleUnavailable, TokenError
 from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
 from scd.token.port import REREAD, DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest
 from scd.token.secrets import Pin
@@ -52,29 +54,6 @@ _EPOCH_BITS = 20  # of a version; the rest is the module's own
 _EPOCH_MASK = (1 << _EPOCH_BITS) - 1
 
 _log = logging.getLogger(__name__)
-
-
-class WorkerState(Enum):
-    """What a worker is doing."""
-
-    NOT_STARTED = "not started"
-    LOADING = "loading"
-    READY = "ready"
-    BUSY = "busy"
-    ENDED = "ended"
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerHealth:
-    """For statistics. `pid` is None without a process; `restarts` counts the starts after the first."""
-
-    name: str
-    pid: int | None
-    state: WorkerState
-    restarts: int
-    last_error: str | None
-    requests: int
 
 
 class WorkerModule:
@@ -115,7 +94,7 @@ class WorkerModule:
         self._previous: Child | None = None
         self._loading: asyncio.Future[Answer] | None = None
         self._failed_start: str | None = None
-        self._closed = self._renewing = False
+        self._closed = self._renewing = self._hung_in_events = False
         self._requests = 0
         self._load = 0
 
@@ -148,6 +127,18 @@ class WorkerModule:
     async def tokens(self) -> tuple[TokenInfo, ...]:
         """See the port."""
         return (await self._ask(Tokens(), TokensReply)).tokens
+
+    async def slots_changed(self) -> bool | None:
+        """See the port. A module that hangs in it is not asked a second time."""
+        if self._load or not self._alive:
+            return False
+        if self._hung_in_events:
+            return None
+        try:
+            return (await self._ask(SlotsChanged(), SlotsReply)).changed
+        except ModuleTimeout:
+            self._hung_in_events = True
+            raise
 
     async def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
         """See the port. Versions of different children never agree."""

@@ -32,6 +32,11 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotsChanged:
+    """See `TokenModule.slots_changed`; answered by SlotsReply."""
+
+
+@dataclass(frozen=True, slots=True)
 class Objects:
     """See `TokenModule.objects`; answered by ObjectsReply."""
 
@@ -86,6 +91,13 @@ class TokensReply:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotsReply:
+    """The answer, None for "cannot tell"."""
+
+    changed: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectsReply:
     """The objects, None for "nothing new"."""
 
@@ -134,8 +146,8 @@ class LogRecord:
     text: str
 
 
-Request = Configure | Tokens | Objects | Login | Logout | Sign | Decrypt | changes.Change | Close
-Answer = Ready | TokensReply | ObjectsReply | Octets | changes.NewKey | changes.DataReply | Done | Failure
+Request = Configure | Tokens | SlotsChanged | Objects | Login | Logout | Sign | Decrypt | changes.Change | Close
+Answer = Ready | TokensReply | SlotsReply | ObjectsReply | Octets | changes.NewKey | changes.DataReply | Done | Failure
 Reply = Answer | LogRecord
 
 REQUESTS: Codec[Request] = Codec(get_args(Request))

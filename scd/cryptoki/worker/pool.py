@@ -72,6 +72,10 @@ class PooledModule:
         _, found = await self._tell(lambda worker: worker.tokens(), self._order(self._teller))
         return tuple(replace(info, logged_in=info.logged_in or bool(self._holders(info.id))) for info in found)
 
+    async def slots_changed(self) -> bool | None:
+        """See the port. The teller's answer: it is the one whose listing counts."""
+        return (await self._tell(lambda worker: worker.slots_changed(), self._order(self._teller)))[1]
+
     async def objects(self, token: TokenId, known: int = 0) -> TokenObjects | None:
         """See the port. Versions of different workers never agree."""
         count = len(self.workers)

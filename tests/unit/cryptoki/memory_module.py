@@ -49,11 +49,13 @@ class Session:
 class MemoryNative(Native):
     """`Native` over the module in memory.
 
-    `slots_` may be changed at will, tokens pulled and put back. `left_out`: functions that are NULL in its list.
+    `slots_` may be changed at will, tokens pulled and put back; `events` are the slots that C_WaitForSlotEvent names.
+    `left_out`: functions that are NULL in its list.
     """
 
     def __init__(self, *tokens: MemoryToken, left_out: tuple[str, ...] = ()) -> None:
         self.slots_: dict[int, MemoryToken] = dict(enumerate(tokens))
+        self.events: list[int] = []
         self.sessions: dict[int, Session] = {}
         self.logged_in: set[int] = set()  # id() of tokens
         self.calls_: list[str] = []
@@ -112,6 +114,11 @@ class MemoryNative(Native):
             for place, slot in enumerate(self.slots_):
                 slots[place] = slot
         count.value = len(self.slots_)
+
+    def C_WaitForSlotEvent(self, flags: int, slot: Any, _reserved: None) -> None:
+        if not self.events:
+            raise Refused("NO_EVENT" if flags & 1 else "FUNCTION_FAILED")
+        slot.value = self.events.pop(0)
 
     def C_GetTokenInfo(self, slot: int, info: RawTokenInfo) -> None:
         token = self._token(slot)
