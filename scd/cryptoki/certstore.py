@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+
 from pkcs11 import Attribute, ObjectClass
 
 from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.discover import X509
 from scd.cryptoki.native import ulong
 from scd.cryptoki.writing import FALSE, TRUE, Writing, require_id
-from scd.token.errors import InvalidData
+from scd.token.errors import InvalidData, NotSupported
 from scd.token.model import Certificate
 
 
@@ -25,7 +28,8 @@ def write_certificate(writing: Writing, cka_id: bytes, label: str, der: bytes) -
     old = _replaced(writing, new)
     if any(one.der == der for one in old.values()):
         return
-    made = writing.create(
+    made = _create(
+        writing,
         {
             int(Attribute.CLASS): ulong(ObjectClass.CERTIFICATE),
             int(Attribute.CERTIFICATE_TYPE): ulong(X509),
@@ -38,9 +42,18 @@ def write_certificate(writing: Writing, cka_id: bytes, label: str, der: bytes) -
             int(Attribute.SERIAL_NUMBER): serial,
             int(Attribute.VALUE): der,
         },
-        "certificates",
     )
     writing.destroy(handle for handle in old if handle != made and _value(writing, handle) not in (None, der))
+
+
+def _create(writing: Writing, template: Mapping[int, bytes]) -> int:
+    """With the label, else with one like it: in NSS 3.87 a label belongs to the certificates of one subject only."""
+    try:
+        return writing.create(template, "certificates")
+    except NotSupported:
+        mark = hashlib.sha256(template[Attribute.VALUE]).hexdigest()[:8]
+        label = template[Attribute.LABEL] + f" {mark}".encode()
+        return writing.create({**template, int(Attribute.LABEL): label}, "certificates")
 
 
 def _replaced(writing: Writing, new: Certificate) -> dict[int, Certificate]:

@@ -12,7 +12,7 @@ from scd.cryptoki.writing import FALSE, TRUE, Writing
 from scd.token.model import DataObject
 
 APPLICATION = "scd"
-_WANTED = (Attribute.APPLICATION, Attribute.LABEL, Attribute.VALUE)
+_WANTED = (Attribute.LABEL, Attribute.VALUE)
 
 
 def read_data(native: Native, session: int) -> tuple[DataObject, ...]:
@@ -32,14 +32,23 @@ def write_data(writing: Writing, label: str, value: bytes | None) -> None:
 
 
 def _ours(native: Native, session: int) -> dict[int, tuple[str, bytes]]:
-    """Label and value by handle. The application is compared here: modules pad it, or do not search by it."""
+    """Label and value by handle. The application is compared here: modules pad it, or do not search by it.
+
+    Nothing but the application is read of other programs' objects: a PIV card behind OpenSC has thirty of them, and
+    takes a second for their values.
+    """
     handles = native.find(session, {int(Attribute.CLASS): ulong(ObjectClass.DATA)})
-    read = {handle: native.attributes(session, handle, _WANTED) for handle in handles}
+    ours = [handle for handle in handles if _application(native, session, handle) == APPLICATION]
+    read = {handle: native.attributes(session, handle, _WANTED) for handle in ours}
     return {
         handle: (text(values.get(Attribute.LABEL, b"")), values.get(Attribute.VALUE, b""))
         for handle, values in read.items()
-        if text(values.get(Attribute.APPLICATION, b"")) == APPLICATION
     }
+
+
+def _application(native: Native, session: int, handle: int) -> str:
+    wanted = (Attribute.APPLICATION,)
+    return text(native.attributes(session, handle, wanted).get(Attribute.APPLICATION, b""))
 
 
 def _change(writing: Writing, handle: int, value: bytes) -> bool:

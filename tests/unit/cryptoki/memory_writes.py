@@ -36,6 +36,7 @@ class WritableNative(MemoryNative):
         self.officer: MemoryToken | None = None  # where the officer is logged in
         self.opened: dict[int, int] = {}  # session -> flags
         self.templates: list[dict[int, bytes]] = []
+        self.values_read: list[int] = []  # the objects whose CKA_VALUE was asked for
         self.pins: list[tuple[bytes | None, bytes | None]] = []
         self.half_on_failure = ""
         self.loses_private = self.one_certificate_each = self.fixed_values = self.so_locked = False
@@ -107,6 +108,10 @@ class WritableNative(MemoryNative):
                     handle.value = place
                     return
         handle.value = token.add(ObjectClass.DATA, attributes)
+
+    def C_GetAttributeValue(self, session: int, handle: int, template: Any, count: int) -> None:
+        self.values_read += [handle for entry in template if entry.type == Attribute.VALUE]
+        super().C_GetAttributeValue(session, handle, template, count)
 
     def C_SetAttributeValue(self, session: int, handle: int, template: Any, _count: int) -> None:
         if self.fixed_values:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from pkcs11 import Attribute, ObjectClass, TokenFlag
 
@@ -56,6 +58,14 @@ class TestCertificates:
         new = desk.certify()
         assert [one.der for one in desk.objects().certificates] == [new]
 
+    def test_a_label_that_is_refused_is_marked(self, desk: Desk) -> None:
+        """In NSS 3.87 a label belongs to one subject: a certificate with another one is not taken under it."""
+        desk.writes.fail_next("C_CreateObject", "ATTRIBUTE_VALUE_INVALID")
+        new = desk.certify()
+        (written,) = desk.objects().certificates
+        assert written.der == new
+        assert re.fullmatch("new [0-9a-f]{8}", written.label)
+
     def test_subject_issuer_and_serial_number_are_told(self, desk: Desk) -> None:
         one = certificate("work-rsa2048")
         desk.module.write_certificate(desk.id, PLACE, "mine", one.der)
@@ -87,7 +97,7 @@ class TestData:
 
     @pytest.mark.parametrize("name", ["ATTRIBUTE_VALUE_INVALID", "FUNCTION_NOT_SUPPORTED"])
     def test_a_token_that_keeps_no_data(self, desk: Desk, name: str) -> None:
-        desk.writes.fail_next("C_CreateObject", name, name)
+        desk.writes.fail_next("C_CreateObject", *[name] * 3)
         with pytest.raises(NotSupported, match="keeps no data"):
             desk.module.write_data(desk.id, "login", b"one")
         with pytest.raises(NotSupported, match="keeps no certificates"):
@@ -101,6 +111,14 @@ class TestData:
         assert desk.data() == ()
         desk.module.write_data(desk.id, "login", None)
         assert len(desk.token.objects) == 1
+
+    def test_other_programs_data_are_not_even_read(self, desk: Desk) -> None:
+        """OpenSC asks the card for each value."""
+        theirs = {Attribute.APPLICATION: b"other", Attribute.LABEL: b"login", Attribute.VALUE: b"theirs"}
+        desk.token.add(ObjectClass.DATA, theirs)
+        desk.module.write_data(desk.id, "url", b"ours")
+        assert len(desk.data()) == 1
+        assert len(desk.writes.values_read) == 1
 
     def test_a_padded_name_is_still_ours(self, desk: Desk) -> None:
         desk.token.add(
