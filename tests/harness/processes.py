@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import time
 from pathlib import Path
+
+_PATIENCE_S = 1.0
 
 
 def children(pid: int) -> list[int]:
@@ -63,10 +66,17 @@ def wait_for_end(handles: dict[int, int], timeout_s: float) -> list[int]:
 
 
 def end(pid: int, timeout_s: float = 10) -> None:
-    """SIGTERM and wait; SIGKILL for one that does not listen."""
-    handles = open_handles([pid])
-    if not handles:
-        return
-    os.kill(pid, signal.SIGTERM)
-    if wait_for_end(handles, timeout_s):
-        os.kill(pid, signal.SIGKILL)
+    """SIGTERM, repeated, and wait; SIGKILL for one that does not listen.
+
+    Repeated, as gpg-agent 2.4.7 sleeps on when the signal comes while its last client is just leaving.
+    """
+    deadline = time.monotonic() + timeout_s
+    while (left := deadline - time.monotonic()) > 0:
+        handles = open_handles([pid])
+        if not handles:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handles[pid], signal.SIGTERM)
+        if not wait_for_end(handles, min(left, _PATIENCE_S)):
+            return
+    os.kill(pid, signal.SIGKILL)
