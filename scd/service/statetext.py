@@ -33,6 +33,7 @@ def as_text(state: State) -> bytes:
             "model": token.model,
             "serial": token.serial,
             "label": token.label,
+            **({"twin": token.twin} if token.twin else {}),
             "values": {label: _shown(value) for label, value in sorted(values.items())},
         }
         for token, values in state.items()
@@ -63,11 +64,17 @@ def _token(entry: object) -> tuple[TokenId, dict[str, bytes]]:
     match entry:
         case {
             "manufacturer": str(manufacturer), "model": str(model), "serial": str(serial), "label": str(label),
-            "values": dict(values),
+            "values": dict(values), **others,
         }:  # fmt: skip
-            return TokenId(manufacturer, model, serial, label), dict(_values(values))
+            return TokenId(manufacturer, model, serial, label, _twin(others.get("twin", 0))), dict(_values(values))
         case _:
             raise ValueError("an entry of tokens is not what scd writes")
+
+
+def _twin(number: object) -> int:
+    if not isinstance(number, int):
+        raise ValueError("the twin of a token is no number")
+    return number
 
 
 def _values(values: Mapping[object, object]) -> Iterator[tuple[str, bytes]]:

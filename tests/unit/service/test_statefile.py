@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,12 @@ def test_what_was_written_is_there_for_the_next_daemon(path: Path) -> None:
     StateFile(str(path)).write(OTHER, "PRIVATE-DO-1", odd)
     assert StateFile(str(path)).read(ONE) == {"DISP-NAME": b"Joe 100%"}
     assert StateFile(str(path)).read(OTHER) == {"PRIVATE-DO-1": odd}
+
+
+def test_tokens_that_agree_in_everything_are_two(path: Path) -> None:
+    twin = replace(ONE, twin=1)
+    StateFile(str(path)).write(twin, "DISP-NAME", b"second")
+    assert (StateFile(str(path)).read(ONE), StateFile(str(path)).read(twin)) == ({}, {"DISP-NAME": b"second"})
 
 
 def test_people_can_read_it(path: Path) -> None:
@@ -144,6 +151,7 @@ def test_a_write_that_fails_leaves_the_old_file(path: Path) -> None:
         ('{"version": 1}', "not what scd writes"),
         ('{"version": 2, "tokens": []}', "version 2 is not known"),
         ('{"version": 1, "tokens": [{"label": "one"}]}', "an entry of tokens"),
+        (ENTRY.replace('"A": ?', "").replace('"label"', '"twin": "1", "label"'), "twin of a token is no number"),
         (ENTRY.replace("?", "1"), "of A is no text"),
         (ENTRY.replace("?", '"%4"'), "of A has a %"),
         (ENTRY.replace("?", '"%x1"'), "of A has a %"),
