@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os.path
 from collections.abc import Sequence
 
 from scd.config import Settings
@@ -11,11 +12,14 @@ from scd.cryptoki.worker.client import WorkerModule
 from scd.cryptoki.worker.pool import PooledModule
 from scd.daemon.planning import PlannedModule
 from scd.service.catalogue import Catalogue
+from scd.service.keyring import Keyring
 from scd.service.logins import Logins
+from scd.service.metadata import Metadata
 from scd.service.operations import Service
 from scd.service.pincache import PinCache
+from scd.service.places import AUTHENTICATE, ENCRYPT, SIGN, Role
 from scd.service.registry import RegisteredModule, Registry
-from scd.service.roles import AUTHENTICATE, ENCRYPT, SIGN, Role
+from scd.service.statefile import STATE_FILE, StateFile
 from scd.token.errors import TokenError
 from scd.token.port import TokenModule
 
@@ -49,7 +53,10 @@ def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Servi
     if not planned:
         log.warning("no PKCS#11 module is configured in %s, and none of the known ones is installed", settings.home)
     cache = PinCache() if settings.use_gnupg_pin_cache else None
-    return Service(Catalogue(registry), Logins(settings.pin_cache_s, cache), roles)
+    state = StateFile(os.path.join(settings.home, STATE_FILE))
+    return Service(
+        Catalogue(registry), Logins(settings.pin_cache_s, cache), roles, Metadata(state), Keyring(settings.home)
+    )
 
 
 def _registered(module: PlannedModule) -> RegisteredModule:

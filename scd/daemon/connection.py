@@ -81,6 +81,8 @@ class Connection:
             pass
         finally:
             self.daemon.lock.release(self)
+            if self.is_pipe:  # gpg-agent is gone, and its process id may soon be another's
+                self.daemon.watch.signal_agent(0)
             self._transport.close()
 
     async def _answer(self, event: Event) -> None:
@@ -250,11 +252,11 @@ class Connection:
             raise CommandError(GpgErr.ENODEV)
         return card
 
-    def must_be_allowed_to_change(self, card: Card) -> None:
-        """ERR EACCES where nothing may be changed: by the configuration, or by the token itself."""
+    def must_be_allowed_to_change(self, card: Card | None = None) -> None:
+        """ERR EACCES where nothing may be changed: by the configuration, or, of this card, by the token itself."""
         if self.daemon.deny_admin:
             raise CommandError(GpgErr.EACCES, "deny-admin or read-only is set: no token is changed")
-        if card.token.write_protected:
+        if card is not None and card.token.write_protected:
             raise CommandError(GpgErr.EACCES, f'token "{card.token.id.label}" is write-protected')
 
     def forget_session(self) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 from scd.gcrypt.pubkey import PublicKey
+from scd.service.attached import Attachments
 from scd.service.catalogue import Card, CardKey, Catalogue
+from scd.service.challenge import answers, challenge
+from scd.service.keyring import Keyring
 from scd.service.logins import Asker, Logins
-from scd.service.roles import BY_NAME, Role, Roles
+from scd.service.metadata import Metadata
+from scd.service.places import BY_NAME, SIGN, Places, Role
 from scd.service.signing import decrypted_form, to_be_decrypted, to_be_signed
 from scd.token.errors import KeyNotFound, PinRequired, TokenError, TokenFailure, TokenNotPresent, TokenRemoved
 from scd.token.model import Certificate
@@ -16,6 +22,10 @@ from scd.token.port import DecryptRequest, SignRequest
 from scd.token.secrets import Pin
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+SIGNATURE, AUTHENTICATION = "sign", "authenticate"
+"""What the PIN is said to be needed for."""
 
 _LOGIN_ROUNDS = 3
 """A login may be lost to another program once or twice; more often it is useless to go on."""
@@ -24,25 +34,61 @@ _LOGIN_ROUNDS = 3
 class Service:
     """The daemon's jobs over all tokens; knows the port, not what is behind it."""
 
-    def __init__(self, catalogue: Catalogue, logins: Logins, roles: Mapping[Role, bytes]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, logins: Logins, configured: Mapping[Role, bytes], metadata: Metadata,
+        keyring: Keyring,
+    ) -> None:  # fmt: skip
         self.catalogue = catalogue
         self.logins = logins
-        self.roles = Roles(catalogue, roles)
+        self.metadata = metadata
+        self.places = Places(catalogue, configured, self.data)
+        self.attachments = Attachments(self.data, keyring)
+        self._data: dict[str, Mapping[str, bytes]] = {}
+
+    def data(self, card: Card) -> Mapping[str, bytes]:
+        """What is kept for the card, by label, as it was read last."""
+        return self._data.get(card.serial, {})
 
     async def rescan(self, *, again: bool = False) -> None:
         """See which tokens are there, with `again` also what is on them; forget what was known of those that went."""
+        await self._relook(self.catalogue.rescan(again=again))
+
+    async def notice(self) -> None:
+        """As `rescan`, but only of modules in which something may have come or gone, and that are not at work."""
+        await self._relook(self.catalogue.notice())
+
+    async def _relook(self, look: Awaitable[None]) -> None:
         before = self.catalogue.cards
-        await self.catalogue.rescan(again=again)
+        await look
         present = {card.serial for card in self.catalogue.cards}
         for card in before:
             if card.serial not in present:
                 self.logins.forget(card)
+                self.metadata.forget(card)
+        await self._read_data()
+
+    async def reread(self) -> None:
+        """Read everything anew that is on the tokens known to be present."""
+        await self.catalogue.reread()
+        for card in self.catalogue.cards:
+            self.metadata.forget(card)
+        await self._read_data()
+
+    async def _read_data(self) -> None:
+        cards = self.catalogue.cards
+        found = await asyncio.gather(*(self.metadata.of(card) for card in cards))
+        self._data = {card.serial: data for card, data in zip(cards, found, strict=True)}
+
+    async def record(self, card: Card, label: str, value: bytes | None, purpose: str, ask: Asker) -> None:
+        """Keep a value for the card, None to forget it; asks for the PIN where the token wants it."""
+        await self.with_login(card, purpose, ask, lambda: self.metadata.write(card, label, value))
+        await self._read_data()
 
     def known(self, name: str, card: Card | None) -> list[CardKey]:
         """The keys called `name` among those listed: a role, a keygrip, a keyref, an id of old stubs."""
         role = BY_NAME.get(name.upper())
         if role is not None:
-            key = self.roles.key(role, card)
+            key = self.places.key(role, card)
             return [key] if key else []
         return self.catalogue.find(name, card)
 
@@ -59,7 +105,7 @@ class Service:
         role = BY_NAME.get(name.upper())
         if role is None:
             return self.catalogue.find_certificate(name, card)
-        key = self.roles.key(role, card)
+        key = self.places.key(role, card)
         return key.pair.certificate if key else None
 
     async def find_public(self, name: str, card: Card | None) -> PublicKey | None:
@@ -70,6 +116,10 @@ class Service:
         certificate = self.certificate(name, card)
         return certificate.public if certificate else None
 
+    def is_forced(self, card: Card) -> bool:
+        """Whether each signature with the key for signatures asks for the PIN, as OpenPGP cards can be told to."""
+        return self.data(card).get("CHV-STATUS-1") == b"0"
+
     async def sign(
         self, name: str, data: bytes, hash_name: str | None, card: Card | None, ask: Asker, *, authenticate: bool
     ) -> bytes:
@@ -79,7 +129,8 @@ class Service:
             block = to_be_signed(key.pair.public, data, hash_name, authenticate=authenticate)
             return await key.card.module.module.sign(SignRequest(key.address, block, pin))
 
-        return await self._with_key(name, card, "authenticate" if authenticate else "sign", ask, use)
+        purpose = AUTHENTICATION if authenticate else SIGNATURE
+        return await self._with_key(name, card, purpose, ask, use)
 
     async def decrypt(self, name: str, data: bytes, card: Card | None, ask: Asker) -> bytes:
         """Plaintext (RSA) or shared point (ECDH) in PKDECRYPT's form."""
@@ -91,9 +142,40 @@ class Service:
 
         return await self._with_key(name, card, "decrypt", ask, use)
 
+    async def prove(self, name: str, card: Card | None, ask: Asker) -> None:
+        """Have the key sign a challenge; raises TokenFailure when the answer is not its signature."""
+        asked = challenge()
+        signature = await self.sign(name, asked, "sha256", card, ask, authenticate=True)
+        public = await self.find_public(name, card)
+        if public is None or not answers(public, asked, signature):
+            raise TokenFailure(f"the token's answer to the challenge is no signature of the key {name}")
+
+    async def random(self, card: Card, count: int) -> bytes:
+        """`count` octets of the token's random generator."""
+        return await card.module.module.random(card.token.id, count)
+
+    async def change_certificates(
+        self, key: CardKey, purpose: str, ask: Asker, change: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Write or delete the certificates beside a key, and list them."""
+        try:
+            await self.with_login(key.card, purpose, ask, change)
+        finally:
+            await self.logins.operation_done(key.card)
+        await self.catalogue.relist(key.card)
+
     async def check_pin(self, card: Card, key: CardKey | None, ask: Asker) -> None:
         """Log in to the card now, and list what that makes visible."""
         await self._unlock(card, key, "unlock the token", ask)
+
+    async def with_login(self, card: Card, purpose: str, ask: Asker, use: Callable[[], Awaitable[T]]) -> T:
+        """`use` the card, logged in if it wants that. Whoever calls ends the login with `logins.operation_done`."""
+        for _ in range(_LOGIN_ROUNDS):
+            try:
+                return await use()
+            except PinRequired:
+                await self._unlock(card, None, purpose, ask)
+        raise TokenFailure(f"{card.display}: its login is lost again and again")
 
     async def _unlock(self, card: Card, key: CardKey | None, purpose: str, ask: Asker) -> None:
         pin = await self.logins.log_in(card, key, purpose, ask)
@@ -134,6 +216,9 @@ class Service:
         self, key: CardKey, purpose: str, ask: Asker, use: Callable[[CardKey, Pin | None], Awaitable[bytes]]
     ) -> bytes:
         fresh: Pin | None = None
+        each_time = purpose == SIGNATURE and self.is_forced(key.card) and self.places.role(key) is SIGN
+        if each_time:  # a login from before is not for this signature
+            await self.logins.log_out(key.card)
         try:
             for _ in range(_LOGIN_ROUNDS):
                 try:
@@ -146,7 +231,7 @@ class Service:
         finally:
             if fresh is not None:
                 fresh.forget()
-            await self.logins.operation_done(key.card)
+            await self.logins.operation_done(key.card, at_once=each_time)
 
     async def _each_time(
         self, key: CardKey, purpose: str, ask: Asker, use: Callable[[CardKey, Pin | None], Awaitable[bytes]],

@@ -10,10 +10,13 @@ import scd.daemon.commands  # noqa: F401
 from scd.daemon.connection import Connection
 from scd.daemon.daemon import Daemon
 from scd.service.catalogue import Catalogue
+from scd.service.keyring import Keyring
 from scd.service.logins import Logins
+from scd.service.metadata import Metadata
 from scd.service.operations import Service
+from scd.service.places import Role
 from scd.service.registry import RegisteredModule, Registry
-from scd.service.roles import Role
+from scd.service.statefile import StateFile
 from scd.token.port import TokenModule
 
 SOURCE_SCD = 6 << 24
@@ -110,7 +113,8 @@ def service_over(
     *modules: TokenModule, lease_s: float | None = None, roles: Mapping[Role, bytes] | None = None
 ) -> Service:
     registered = tuple(RegisteredModule(f"module{n}", module) for n, module in enumerate(modules))
-    return Service(Catalogue(Registry(registered)), Logins(lease_s), roles or {})
+    metadata, keyring = Metadata(StateFile(None)), Keyring(None)
+    return Service(Catalogue(Registry(registered)), Logins(lease_s), roles or {}, metadata, keyring)
 
 
 def with_client(

@@ -17,9 +17,12 @@ from pathlib import Path
 
 from scd.daemon.daemon import Daemon
 from scd.service.catalogue import Catalogue
+from scd.service.keyring import Keyring
 from scd.service.logins import Logins
+from scd.service.metadata import Metadata
 from scd.service.operations import Service
 from scd.service.registry import RegisteredModule, Registry
+from scd.service.statefile import StateFile
 from tests.daemon.memory import Client
 from tests.fakes.fake_module import FakeModule
 from tests.fakes.fake_token import FakeToken
@@ -95,7 +98,9 @@ class _Play:
 
     async def run(self) -> None:
         module = RegisteredModule(MODULE, FakeModule(*self._tokens))
-        daemon = Daemon(Service(Catalogue(Registry((module,))), Logins(None), {}))
+        daemon = Daemon(
+            Service(Catalogue(Registry((module,))), Logins(None), {}, Metadata(StateFile(None)), Keyring(None))
+        )
         daemon.socket_name = SOCKET
         client = Client(daemon)
         heard: list[bytes] = []
@@ -189,6 +194,4 @@ class _Play:
 
     def _mismatch(self, line: Line, expected: str, heard: bytes) -> Mismatch:
         shown = heard.decode("utf-8", "backslashreplace")
-        return Mismatch(
-            f"{self._transcript.path.name}:{line.number}\n  expected: {expected}\n  came:     {shown!r}"
-        )
+        return Mismatch(f"{self._transcript.path.name}:{line.number}\n  expected: {expected}\n  came:     {shown!r}")

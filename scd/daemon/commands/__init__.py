@@ -2,6 +2,30 @@
 
 from __future__ import annotations
 
-from scd.daemon.commands import attributes, card, cards, crypto, info, keys, refused, session
+from scd.daemon.commands import (
+    attributes,
+    card,
+    cards,
+    certificates,
+    crypto,
+    info,
+    keys,
+    newkeys,
+    refused,
+    session,
+    setattr,
+)
 
-__all__ = ["attributes", "card", "cards", "crypto", "info", "keys", "refused", "session"]
+__all__ = [
+    "attributes",
+    "card",
+    "cards",
+    "certificates",
+    "crypto",
+    "info",
+    "keys",
+    "newkeys",
+    "refused",
+    "session",
+    "setattr",
+]

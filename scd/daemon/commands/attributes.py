@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from scd.assuan.arguments import Arguments
 from scd.assuan.gpgerror import GpgErr
@@ -10,10 +11,12 @@ from scd.assuan.lines import escape
 from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import command
-from scd.gcrypt.curves import Family
-from scd.gcrypt.pubkey import RsaPublicKey
+from scd.gcrypt.curves import Family, curve_by_name
+from scd.service.attached import Attachment
 from scd.service.catalogue import Card, CardKey
-from scd.service.roles import ENCRYPT, ROLES, Role
+from scd.service.newkeys import DEFAULT_ALGORITHM
+from scd.service.operations import Service
+from scd.service.places import ENCRYPT, ROLES, SIGN, Role
 from scd.token.model import PinTries
 
 APPLICATION = "openpgp"
@@ -24,33 +27,37 @@ _UNKNOWN = -2  # gpg-card's "no such PIN, or not known"; PKCS#11 has no counters
 _RETRIES = {PinTries.LOCKED: 0, PinTries.FINAL: 1}
 _LONGEST_PIN = 88  # octets gpg-agent passes on
 
-# Names an OpenPGP card has and a token has not: known, and empty.
-_ABSENT = frozenset(
-    [
-        "LOGIN-DATA",
-        "DISP-LANG",
-        "DISP-SEX",
-        "PUBKEY-URL",
-        "SIG-COUNTER",
-        "KDF",
-        "KEY-ATTR-INFO",
-        "UIF-1",
-        "UIF-2",
-        "UIF-3",
-        "PRIVATE-DO-1",
-        "PRIVATE-DO-2",
-        "PRIVATE-DO-3",
-        "PRIVATE-DO-4",
-    ]
-)
-_NONE_YET = frozenset({"KEY-FPR", "KEY-TIME", "CA-FPR"})
+# What an OpenPGP card has and a token has not: known, and nothing to say of.
+_ABSENT = frozenset({"SIG-COUNTER", "KDF", "KEY-ATTR-INFO", "UIF-1", "UIF-2", "UIF-3"})
 
-Attribute = Callable[[Connection, Card], list[str]]
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What a card's attributes are told from; `changeable` is whether its keys and data may be changed."""
+
+    service: Service
+    card: Card
+    changeable: bool
+
+    @property
+    def data(self) -> Mapping[str, bytes]:
+        return self.service.data(self.card)
+
+
+Attribute = Callable[[Face], list[str]]
+
+
+def face_of(conn: Connection, card: Card) -> Face:
+    """The card as this client sees it."""
+    return Face(conn.service, card, not (conn.daemon.deny_admin or card.token.write_protected))
 
 
 @command("GETATTR <name> [<keygrip>]")
 async def getattr_(conn: Connection, args: Arguments) -> None:
-    """Return an attribute of the card, or of the card that holds the key, as status lines."""
+    """Return an attribute of the card, or of the card that holds the key, as status lines.
+
+    One that is known and not set gives no line.
+    """
     words = args.words
     if not words:
         raise CommandError(GpgErr.ASS_PARAMETER, "the attribute's name is missing")
@@ -58,14 +65,12 @@ async def getattr_(conn: Connection, args: Arguments) -> None:
     if name == "$DISPSERIALNO":
         conn.status(name, escape(await _display_serial(conn, words[1] if len(words) > 1 else "")))
         return
-    if name in _NONE_YET:
-        return
     if name in _ABSENT:
-        raise CommandError(GpgErr.NO_DATA, f"a PKCS#11 token has no {name}")
+        return
     if name not in ATTRIBUTES:
         raise CommandError(GpgErr.INV_NAME, f"no attribute {name}")
     card = await _card_of(conn, words[1] if len(words) > 1 else "") or await conn.need_card()
-    for line in ATTRIBUTES[name](conn, card):
+    for line in ATTRIBUTES[name](face_of(conn, card)):
         conn.status(name, line)
 
 
@@ -82,63 +87,120 @@ async def _display_serial(conn: Connection, keygrip: str) -> str:
     return card.display if card else "unknown"
 
 
-def _serial(_conn: Connection, card: Card) -> list[str]:
-    return [card.serial]
+def _serial(face: Face) -> list[str]:
+    return [face.card.serial]
 
 
-def _apptype(_conn: Connection, _card: Card) -> list[str]:
+def _apptype(_face: Face) -> list[str]:
     return [APPLICATION]
 
 
-def _extcap(_conn: Connection, _card: Card) -> list[str]:
-    return ["gc=0+ki=0+fc=0+pd=0+mcl3=2048+aac=0+sm=0+si=0+dec=0+bt=0+kdf=0"]
+def _extcap(face: Face) -> list[str]:
+    """`ki`: keys can be imported; `aac`: algorithms chosen; `pd`: private data. No factory reset (`si`), no button."""
+    can = int(face.changeable)
+    return [f"gc=1+ki={can}+fc={can}+pd=1+mcl3=2048+aac={can}+sm=0+si=0+dec=0+bt=0+kdf=0"]
 
 
-def _manufacturer(_conn: Connection, card: Card) -> list[str]:
-    return [f"{_MANUFACTURER} {card.token.id.manufacturer}"]
+def _manufacturer(face: Face) -> list[str]:
+    return [f"{_MANUFACTURER} {face.card.token.id.manufacturer}"]
 
 
-def _display_name(_conn: Connection, card: Card) -> list[str]:
-    return [escape(card.token.id.label)]
+def _display_name(face: Face) -> list[str]:
+    return _text("DISP-NAME")(face) or [escape(face.card.token.id.label)]
 
 
-def _chv_status(_conn: Connection, card: Card) -> list[str]:
-    """`<force> <max1-3> <retry1> <retryRC> <retryAdmin>`: what the token does not tell is not invented."""
-    forced = any(key.pair.always_authenticate for key in card.keys)
-    longest = min(card.token.pin_max or _LONGEST_PIN, _LONGEST_PIN)
-    retries = _RETRIES.get(card.token.pin_tries, _UNKNOWN)
-    return [f"+{int(not forced)}+{longest}+0+0+{retries}+{_UNKNOWN}+{_UNKNOWN}"]
+def _chv_status(face: Face) -> list[str]:
+    """`<several> <max1-3> <retry1> <retryRC> <retryAdmin>`: what the token does not tell is not invented.
+
+    `several` is 0 when each signature wants the PIN: by SETATTR CHV-STATUS-1, or by the key itself.
+    """
+    token = face.card.token
+    longest = min(token.pin_max or _LONGEST_PIN, _LONGEST_PIN)
+    user, officer = (_RETRIES.get(tries, _UNKNOWN) for tries in (token.pin_tries, token.so_pin_tries))
+    return [f"+{int(not _is_forced(face))}+{longest}+0+{longest}+{user}+{_UNKNOWN}+{officer}"]
 
 
-def _key_attributes(conn: Connection, card: Card) -> list[str]:
-    found = ((role, conn.service.roles.key(role, card)) for role in ROLES)
-    return [f"{role.number} {_algorithm(role, key)}" for role, key in found if key is not None]
+def _is_forced(face: Face) -> bool:
+    key = face.service.places.key(SIGN, face.card)
+    return face.service.is_forced(face.card) or (key is not None and key.pair.always_authenticate)
 
 
-def _algorithm(role: Role, key: CardKey) -> str:
+def _key_attributes(face: Face) -> list[str]:
+    """All three places: gpg-card generates only where it has seen an attribute."""
+    return [f"{role.number} {_algorithm(role, _algorithm_name(face, role))}" for role in ROLES]
+
+
+def _algorithm_name(face: Face, role: Role) -> str:
+    key = face.service.places.key(role, face.card)
+    placed = face.service.places.occupants(face.card).get(role)
+    chosen = face.data.get(f"KEY-ATTR-{role.number}")
+    if chosen and not (placed and face.service.places.is_recorded(role, placed)):
+        return chosen.decode("ascii", "replace")
+    return key.pair.public.algorithm if key else DEFAULT_ALGORITHM
+
+
+def _algorithm(role: Role, name: str) -> str:
     """OpenPGP's algorithm number and GnuPG's name for it (RFC 4880 §9.1, RFC 6637)."""
-    public = key.pair.public
-    if isinstance(public, RsaPublicKey):
-        return f"1 {public.algorithm} 17 0"
+    if name.startswith("rsa"):
+        return f"1 {name} 17 0"
     if role is ENCRYPT:
-        return f"18 {public.algorithm}"
-    number = 22 if public.curve_info.family is Family.EDWARDS else 19
-    return f"{number} {public.algorithm}"
+        return f"18 {name}"
+    curve = curve_by_name(name)
+    return f"{22 if curve is not None and curve.family is Family.EDWARDS else 19} {name}"
 
 
-def _key_labels(_conn: Connection, card: Card) -> list[str]:
-    return [f"{key.keyref} {key.pair.label.replace(' ', '_') or '-'}" for key in card.keys]
-
-
-def _role(role: Role) -> Attribute:
-    def lines(conn: Connection, card: Card) -> list[str]:
-        key = conn.service.roles.key(role, card)
-        if key is None:
-            raise CommandError(GpgErr.NO_DATA, f"the card has no key for {role.place}")
-        return [key.keyref]
+def _attached(form: Callable[[Attachment], str]) -> Attribute:
+    def lines(face: Face) -> list[str]:
+        found = ((role, key, face.service.attachments.of(key)) for role, key in _placed(face))
+        return [f"{role.number} {text}" for role, _, one in found if one is not None and (text := form(one))]
 
     return lines
 
+
+def _placed(face: Face) -> list[tuple[Role, CardKey]]:
+    occupants = face.service.places.occupants(face.card)
+    return [(role, occupants[role]) for role in ROLES if role in occupants]
+
+
+def _fingerprint(attachment: Attachment) -> str:
+    return attachment.fingerprint.hex().upper() if attachment.fingerprint else ""
+
+
+def _created(attachment: Attachment) -> str:
+    return str(attachment.created) if attachment.fingerprint else ""
+
+
+def _ca_fingerprints(face: Face) -> list[str]:
+    found = ((n, face.data.get(f"CA-FPR-{n}")) for n in (1, 2, 3))
+    return [f"{n} {value.decode('ascii', 'replace')}" for n, value in found if value]
+
+
+def _key_labels(face: Face) -> list[str]:
+    places = face.service.places
+    return [f"{places.ref(key, face.card)} {key.pair.label.replace(' ', '_') or '-'}" for key in face.card.keys]
+
+
+def _text(name: str) -> Attribute:
+    """A text that was set, as it is kept."""
+
+    def lines(face: Face) -> list[str]:
+        value = face.data.get(name)
+        return [escape(value.decode("utf-8", "surrogateescape"))] if value else []
+
+    return lines
+
+
+def _role(role: Role) -> Attribute:
+    def lines(face: Face) -> list[str]:
+        key = face.service.places.key(role, face.card)
+        if key is None:
+            raise CommandError(GpgErr.NO_DATA, f"the card has no key for {role.place}")
+        return [face.service.places.ref(key, face.card)]
+
+    return lines
+
+
+TEXTS = ("DISP-LANG", "DISP-SEX", "PUBKEY-URL", "LOGIN-DATA", *(f"PRIVATE-DO-{n}" for n in (1, 2, 3, 4)))
 
 ATTRIBUTES: dict[str, Attribute] = {
     "SERIALNO": _serial,
@@ -148,6 +210,10 @@ ATTRIBUTES: dict[str, Attribute] = {
     "DISP-NAME": _display_name,
     "CHV-STATUS": _chv_status,
     "KEY-ATTR": _key_attributes,
+    "KEY-FPR": _attached(_fingerprint),
+    "KEY-TIME": _attached(_created),
+    "CA-FPR": _ca_fingerprints,
     "KEY-LABEL": _key_labels,
+    **{name: _text(name) for name in TEXTS},
     **{role.attribute: _role(role) for role in ROLES},
 }

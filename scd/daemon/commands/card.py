@@ -5,7 +5,7 @@ from __future__ import annotations
 from scd.assuan.arguments import Arguments
 from scd.assuan.gpgerror import GpgErr
 from scd.assuan.lines import escape
-from scd.daemon.commands.attributes import ATTRIBUTES
+from scd.daemon.commands.attributes import ATTRIBUTES, TEXTS, face_of
 from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import command
@@ -13,7 +13,9 @@ from scd.service.catalogue import Card, CardKey
 
 # Applications a client may ask for by name; scd shows every token as an OpenPGP-like card.
 _APPLICATIONS = frozenset({"", "openpgp", "pkcs11", "undefined"})
-_LEARN_ATTRIBUTES = ("APPTYPE", "EXTCAP", "MANUFACTURER", "DISP-NAME", "CHV-STATUS")
+_LEARN_ATTRIBUTES = (
+    "APPTYPE", "EXTCAP", "MANUFACTURER", "DISP-NAME", *TEXTS, "KEY-FPR", "KEY-TIME", "CA-FPR", "CHV-STATUS",
+)  # fmt: skip
 
 
 @command("SERIALNO [--demand=<serialno>] [--all] [<apptype>]")
@@ -60,7 +62,7 @@ async def learn(conn: Connection, args: Arguments) -> None:
     """
     await conn.service.rescan(again=True)
     if args.has("--reread"):
-        await conn.service.catalogue.reread()
+        await conn.service.reread()
     demanded = args.value("--demand")
     if demanded is not None:
         await _choose(conn, demanded)
@@ -69,28 +71,28 @@ async def learn(conn: Connection, args: Arguments) -> None:
     if not args.has("--keypairinfo"):
         await _introduce(conn, card, known=not args.has("--force"))
         for one in cards:
-            _list_certificates(conn, one)
+            _list_certificates(conn, one, card)
     for one in cards:
         for key in one.keys:
-            conn.status("KEYPAIRINFO", key_pair_info(conn, key))
+            conn.status("KEYPAIRINFO", key_pair_info(conn, key, card))
 
 
 async def _introduce(conn: Connection, card: Card, *, known: bool) -> None:
-    conn.status("READER", escape(f"PKCS#11 {card.module.name}"))
+    conn.status("READER", escape(f"PKCS#11 {card.module.name}: {card.token.id.label}"))
     conn.status("SERIALNO", card.serial)
     if known:
         await conn.inquire("KNOWNCARDP", card.serial)
     for name in _LEARN_ATTRIBUTES:
-        for line in ATTRIBUTES[name](conn, card):
+        for line in ATTRIBUTES[name](face_of(conn, card)):
             conn.status(name, line)
 
 
-def _list_certificates(conn: Connection, card: Card) -> None:
+def _list_certificates(conn: Connection, card: Card, current: Card) -> None:
     for key in card.keys:
         # gnupg-pkcs11-scd's users find their keygrips in this line, and its manual spells it so.
         conn.status("KEY-FRIEDNLY", key.keygrip_hex, f"{_plain(key.friendly_name)} on {_plain(card.token.id.label)}")
         if key.pair.certificate is not None:
-            conn.status("CERTINFO", "101", key.keyref)
+            conn.status("CERTINFO", "101", conn.service.places.ref(key, current))
     for one in card.certificates:
         conn.status("CERTINFO", "102", one.keyref)
 
@@ -99,12 +101,12 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def key_pair_info(conn: Connection, key: CardKey) -> str:
-    """`<grip> <keyref> <usage> <keytime> <algo>` (protocol reference 3.3)."""
-    certificate = key.pair.certificate
-    time = str(certificate.not_before) if certificate and (certificate.not_before or 0) > 0 else "-"
-    usage = conn.service.roles.usage(key)
-    return f"{key.keygrip_hex} {key.keyref} {usage} {time} {key.pair.public.algorithm}"
+def key_pair_info(conn: Connection, key: CardKey, card: Card | None) -> str:
+    """`<grip> <keyref> <usage> <keytime> <algo>` for a client that works with `card` (protocol reference 3.3)."""
+    places, attachments = conn.service.places, conn.service.attachments
+    known = attachments.of(key) if places.role(key) else None
+    created = known.created if known else attachments.created(key) or "-"
+    return f"{key.keygrip_hex} {places.ref(key, card)} {places.usage(key)} {created} {key.pair.public.algorithm}"
 
 
 @command("CHECKPIN <idstr>")

@@ -13,6 +13,8 @@ DATA_LIMIT = (
     16384  # octets; scdaemon takes 4096, the ciphertext of RSA 16384 needs 2048, ssh's Ed25519 the whole message
 )
 
+RANDOM_LIMIT = 65536  # octets
+
 
 @command("SETDATA [--append] <hexstring>", confidential=True)
 async def setdata(conn: Connection, args: Arguments) -> None:
@@ -38,11 +40,16 @@ async def pksign(conn: Connection, args: Arguments) -> None:
     await _sign(conn, args, name.lower() if name else None, authenticate=False)
 
 
-@command("PKAUTH <keyid>|<keygrip>")
+@command("PKAUTH [--challenge-response] <keyid>|<keygrip>")
 async def pkauth(conn: Connection, args: Arguments) -> None:
-    """Sign the data of SETDATA for authentication (ssh, TLS). Asks for the PIN when needed."""
+    """Sign the data of SETDATA for authentication (ssh, TLS). Asks for the PIN when needed.
+
+    With --challenge-response the token signs a random challenge instead; OK says that the key is there and works.
+    """
     if args.has("--challenge-response"):
-        raise CommandError(GpgErr.NOT_SUPPORTED, "--challenge-response")
+        conn.data.clear()
+        await conn.service.prove(_key_id(args), await conn.card(), conn)
+        return
     await _sign(conn, args, None, authenticate=True)
 
 
@@ -61,9 +68,22 @@ async def pkdecrypt(conn: Connection, args: Arguments) -> None:
     conn.send_data(plain)
 
 
+@command("RANDOM <nbytes>")
+async def random(conn: Connection, args: Arguments) -> None:
+    """Return that many octets of the token's random generator."""
+    if not args.rest.isascii() or not args.rest.isdigit() or not 0 < int(args.rest) <= RANDOM_LIMIT:
+        raise CommandError(GpgErr.ASS_PARAMETER, f"RANDOM wants a number of octets from 1 to {RANDOM_LIMIT}")
+    conn.send_data(await conn.service.random(await conn.need_card(), int(args.rest)))
+
+
 def _what(conn: Connection, args: Arguments) -> tuple[str, bytes]:
-    if not args.rest:
-        raise CommandError(GpgErr.ASS_PARAMETER, "the key's id is missing")
+    key = _key_id(args)
     if not conn.data:
         raise CommandError(GpgErr.NO_DATA, "SETDATA comes first")
-    return args.rest, bytes(conn.data)
+    return key, bytes(conn.data)
+
+
+def _key_id(args: Arguments) -> str:
+    if not args.rest:
+        raise CommandError(GpgErr.ASS_PARAMETER, "the key's id is missing")
+    return args.rest

@@ -28,7 +28,7 @@ async def readkey(conn: Connection, args: Arguments) -> None:
         raise CommandError(GpgErr.NOT_FOUND, f"no key is called {args.rest}")
     if args.has("--info") or args.has("--info-only"):
         for key in conn.service.known(args.rest, card):
-            conn.status("KEYPAIRINFO", key_pair_info(conn, key))
+            conn.status("KEYPAIRINFO", key_pair_info(conn, key, card))
     if not args.has("--info-only"):
         conn.send_data(_public_form(public, args))
 
@@ -77,8 +77,9 @@ async def keyinfo(conn: Connection, args: Arguments) -> None:
         keys = [key for key in every if not letters or key.capabilities & set(letters)]
     else:
         keys = await _by_grip(conn, args.rest)
+    card, places = await conn.card(), conn.service.places
     for key in keys:
-        line = f"{key.keygrip_hex} T {key.card.serial} {key.keyref} {conn.service.roles.usage(key)}"
+        line = f"{key.keygrip_hex} T {key.card.serial} {places.ref(key, card)} {places.usage(key)}"
         if args.has("--data"):
             conn.send_data(f"{line}\n".encode())
         else:

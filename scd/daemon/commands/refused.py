@@ -9,12 +9,7 @@ from scd.daemon.failures import CommandError
 from scd.daemon.table import Handler, command
 
 _REFUSED = {
-    "SETATTR": "[--inquire] <name> <value>",
-    "GENKEY": "[--force] [--timestamp=<isodate>] [--algo=ALGO] <keyref>",
-    "WRITEKEY": "[--force] <keyid>",
-    "WRITECERT": "<certid>",
     "PASSWD": "[--reset] [--nullpin] [--clear] <chvno> [<keygrip>]",
-    "RANDOM": "<nbytes>",
     "APDU": "[--[dump-]atr] [--more] [--exlen[=N]] [hexstring]",
     "INPUT": "",
     "OUTPUT": "",

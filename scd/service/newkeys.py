@@ -1,0 +1,248 @@
+"""Keys made on a token and keys put there: which place, which CKA_ID, and what becomes of the key that was there.
+
+Nothing is given up before its successor is safe: the new key comes first, under a CKA_ID of its own, then its place is
+recorded, and only then an old key goes, and that only when somebody had put it into the place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from scd.gcrypt.curves import Family
+from scd.gcrypt.privkey import PrivateKey
+from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
+from scd.service.attached import Attachment, made
+from scd.service.catalogue import Card, CardKey
+from scd.service.labels import key_label
+from scd.service.logins import Asker
+from scd.service.operations import Service
+from scd.service.places import ENCRYPT, Role
+from scd.service.targets import Target
+from scd.token.errors import KeyExists, TokenError, TokenFailure, UnsupportedAlgorithm
+from scd.token.port import GenerateRequest, ImportRequest, KeyAddress
+
+log = logging.getLogger(__name__)
+
+DEFAULT_ALGORITHM = "rsa2048"
+_SIGN_ONLY = frozenset({"ed25519", "ed448"})
+_DECRYPT_ONLY = frozenset({"cv25519", "cv448", "x448"})
+
+_HIDDEN_IDS = 3
+"""How many CKA_IDs are tried that look free and are not: another program may have taken one just now."""
+
+Make = Callable[[bytes], Awaitable[PublicKey]]
+"""Makes the key under a CKA_ID."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key in its place, and when it was made."""
+
+    key: CardKey
+    attachment: Attachment
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is wanted: `created` in seconds since the epoch, None for now; `force` replaces what is there.
+
+    `displacing`: a key that fills the place by its usage only makes way without `force`. It stays on the token, so
+    nothing is lost, and gpg's keytocard asks its user, and sends --force, only for keys whose fingerprint it is shown.
+    """
+
+    target: Target
+    created: int | None
+    force: bool
+    displacing: bool = False
+
+
+class NewKeys:
+    """GENKEY and WRITEKEY; one change at a time on each card."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    async def existing(self, role: Role, card: Card, created: int | None) -> NewKey | None:
+        """The configuration's key for this place, which is never made anew; its time is written down, off the token,
+        so that it stays what is said here first.
+        """
+        key = self._service.places.configured(role, card)
+        if key is None:
+            return None
+        known = self._service.attachments.of(key)
+        at = known.created if known else self._service.attachments.created(key) or created or _now()
+        attachment = made(key.pair.public, at, encryption=role is ENCRYPT)
+        if attachment != self._service.attachments.recorded(key):
+            record = key_label(key.pair.keygrip)
+            await self._service.metadata.write(key.card, record, attachment.encoded(), on_token=False)
+        return NewKey(key, attachment)
+
+    def algorithm(self, target: Target) -> str:
+        """What is made there when nobody says: what SETATTR KEY-ATTR chose, else as the key that is there."""
+        if target.role is not None:
+            chosen = self._service.data(target.card).get(f"KEY-ATTR-{target.role.number}")
+            if chosen:
+                return chosen.decode("ascii", "replace")
+        return target.present.pair.public.algorithm if target.present else DEFAULT_ALGORITHM
+
+    async def generate(self, order: Order, algorithm: str, ask: Asker) -> NewKey:
+        """A key pair made on the token.
+
+        KeyExists for an occupied place without `force`; UnsupportedAlgorithm for what the place or the token cannot.
+        """
+        sign, decrypt = _uses(order.target.role, algorithm)
+        card = order.target.card
+
+        async def make(cka_id: bytes) -> PublicKey:
+            name = _label(order.target.role, cka_id)
+            return await card.module.module.generate(
+                GenerateRequest(card.token.id, algorithm, cka_id, name, sign, decrypt)
+            )
+
+        return await self._put(order, make, "generate a key", ask)
+
+    async def import_key(self, order: Order, private: PrivateKey, ask: Asker) -> NewKey:
+        """A private key put on the token. KeyExists for an occupied place, and for a key the token has already."""
+        if order.target.role is not None and self._service.places.configured(order.target.role, order.target.card):
+            raise KeyExists(f"the configuration names the key of {order.target.name}")
+        sign, decrypt = _uses(order.target.role, private.public.algorithm)
+        card = order.target.card
+
+        async def make(cka_id: bytes) -> PublicKey:
+            name = _label(order.target.role, cka_id)
+            return await card.module.module.import_key(
+                ImportRequest(card.token.id, private, cka_id, name, sign, decrypt)
+            )
+
+        return await self._put(order, make, "import a key", ask)
+
+    async def _put(self, order: Order, make: Make, purpose: str, ask: Asker) -> NewKey:
+        card = order.target.card
+        async with self._turns.setdefault(card.serial, asyncio.Lock()):
+            try:
+                if order.target.role is not None:
+                    return await self._into_place(order, order.target.role, make, purpose, ask)
+                return await self._under_id(order, make, purpose, ask)
+            finally:
+                await self._service.logins.operation_done(card)
+
+    async def _into_place(self, order: Order, role: Role, make: Make, purpose: str, ask: Asker) -> NewKey:
+        places, serial = self._service.places, order.target.card.serial
+        old = places.occupants(self._present(serial)).get(role)
+        recorded = old is not None and places.is_recorded(role, old)
+        if recorded or not order.displacing:
+            _refuse_occupied(order, old)
+        key = await self._made(serial, None, make, purpose, ask)
+        new = NewKey(key, made(key.pair.public, order.created or _now(), encryption=role is ENCRYPT))
+        await self._recorded_or_destroyed(new, role, purpose, ask)
+        if old is not None and recorded:
+            await self._destroy(old, purpose, ask)
+        return NewKey(self._found(serial, key.pair.public), new.attachment)
+
+    async def _under_id(self, order: Order, make: Make, purpose: str, ask: Asker) -> NewKey:
+        """Exactly the addressed key goes; that its successor can be made at all is tried out before."""
+        serial, old, cka_id = order.target.card.serial, order.target.present, order.target.cka_id or None
+        _refuse_occupied(order, old)
+        if old is not None:
+            rehearsed = await self._made(serial, None, make, purpose, ask)
+            await self._destroy(rehearsed, purpose, ask)
+            await self._destroy(old, purpose, ask)
+        key = await self._made(serial, cka_id, make, purpose, ask)
+        new = NewKey(key, made(key.pair.public, order.created or _now(), encryption=_can_only_decrypt(key)))
+        await self._recorded_or_destroyed(new, None, purpose, ask)
+        return NewKey(self._found(serial, key.pair.public), new.attachment)
+
+    async def _made(self, serial: str, cka_id: bytes | None, make: Make, purpose: str, ask: Asker) -> CardKey:
+        """The new key, listed. Without a CKA_ID the smallest free one is taken; hidden objects show after a login."""
+        tried: set[bytes] = set()
+
+        async def attempt() -> PublicKey:
+            while True:
+                chosen = cka_id or _free_id(self._present(serial), tried)
+                try:
+                    return await make(chosen)
+                except KeyExists:
+                    tried.add(chosen)
+                    if cka_id is not None or len(tried) > _HIDDEN_IDS:
+                        raise
+
+        public = await self._service.with_login(self._present(serial), purpose, ask, attempt)
+        await self._service.catalogue.relist(self._present(serial))
+        return self._found(serial, public)
+
+    async def _recorded_or_destroyed(self, new: NewKey, role: Role | None, purpose: str, ask: Asker) -> None:
+        """Write down time and place; a key whose place cannot be written down would be lost in the crowd."""
+        record = self._service.record
+        try:
+            await record(new.key.card, key_label(new.key.pair.keygrip), new.attachment.encoded(), purpose, ask)
+            if role is not None:
+                await record(new.key.card, role.place, new.key.keygrip_hex.encode(), purpose, ask)
+        except TokenError as error:
+            try:
+                await new.key.card.module.module.destroy_key(new.key.address)
+            except TokenError:
+                raise TokenFailure(
+                    f"the new key is on the token as {new.key.keyref}, but not in its place: {error}"
+                ) from error
+            raise
+
+    async def _destroy(self, old: CardKey, purpose: str, ask: Asker) -> None:
+        """The old key goes, and with it what was written down of it."""
+        address: KeyAddress = old.address
+        module = old.card.module.module
+        await self._service.with_login(old.card, purpose, ask, lambda: module.destroy_key(address))
+        await self._service.record(old.card, key_label(old.pair.keygrip), None, purpose, ask)
+        await self._service.catalogue.relist(self._present(old.card.serial))
+        log.info("module=%s token=%s destroyed %s", old.card.module.name, old.card.token.id.label, old.keyref)
+
+    def _present(self, serial: str) -> Card:
+        card = self._service.catalogue.by_serial(serial)
+        if card is None:
+            raise TokenFailure(f"the token {serial} has gone")
+        return card
+
+    def _found(self, serial: str, public: PublicKey) -> CardKey:
+        for key in self._present(serial).keys:
+            if key.pair.public == public:
+                return key
+        raise TokenFailure("the token does not list the key it has just taken")
+
+
+def _refuse_occupied(order: Order, old: CardKey | None) -> None:
+    if old is not None and not order.force:
+        what = f"{order.target.name} holds a key ({old.pair.public.algorithm})"
+        raise KeyExists(f"{what}; --force puts another one there")
+
+
+def _free_id(card: Card, tried: set[bytes]) -> bytes:
+    taken = {key.pair.cka_id for key in card.keys} | {one.certificate.cka_id for one in card.certificates} | tried
+    return next(one for n in range(1, 1 << 16) if (one := n.to_bytes(1 if n < 256 else 2, "big")) not in taken)
+
+
+def _label(role: Role | None, cka_id: bytes) -> str:
+    return role.title if role else f"Key {cka_id.hex().upper()}"
+
+
+def _uses(role: Role | None, algorithm: str) -> tuple[bool, bool]:
+    """Whether the key is to sign, and to decrypt. Raises UnsupportedAlgorithm where place and algorithm exclude it."""
+    sign, decrypt = algorithm not in _DECRYPT_ONLY, algorithm not in _SIGN_ONLY
+    if role is None:
+        return sign, decrypt
+    if not (decrypt if role is ENCRYPT else sign):
+        verb = "decrypt" if role is ENCRYPT else "sign"
+        raise UnsupportedAlgorithm(f"{role.place} is there to {verb}, and {algorithm} cannot")
+    return role is not ENCRYPT, role is ENCRYPT
+
+
+def _can_only_decrypt(key: CardKey) -> bool:
+    public = key.pair.public
+    return not isinstance(public, RsaPublicKey) and public.curve_info.family is Family.MONTGOMERY
+
+
+def _now() -> int:
+    return int(time.time())

@@ -1,0 +1,141 @@
+"""The three places of an OpenPGP card."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from scd.service.catalogue import Card, Catalogue
+from scd.service.places import AUTHENTICATE, BY_NAME, ENCRYPT, ROLES, SIGN, Places, Role
+from scd.service.registry import RegisteredModule, Registry
+from tests.fakes.fake_module import FakeModule
+from tests.fakes.fake_token import FakeKey, FakeToken
+from tests.fakes.keys import private_key, public_of
+
+
+def nothing(_card: Card) -> dict[str, bytes]:
+    """A card of which nothing was recorded."""
+    return {}
+
+
+def two_cards(configured: dict[Role, bytes] | None = None) -> tuple[Catalogue, Places]:
+    decrypting = FakeKey(private_key("work-p256-ecdh"), b"\1", "decrypting", can_sign=False)
+    signing = FakeKey(private_key("work-ed25519"), b"\2", "signing")
+    both = FakeKey(private_key("backup-rsa2048"), b"\1", "both")
+    first, second = FakeToken("first", keys=[decrypting, signing]), FakeToken("second", keys=[both])
+    catalogue = Catalogue(Registry((RegisteredModule("fake", FakeModule(first, second)),)))
+    asyncio.run(catalogue.rescan())
+    return catalogue, Places(catalogue, configured or {}, nothing)
+
+
+def test_names_and_numbers() -> None:
+    assert [role.place for role in ROLES] == ["OPENPGP.1", "OPENPGP.2", "OPENPGP.3"]
+    assert BY_NAME["OPENPGP.2"] is BY_NAME["$ENCRKEYID"] is ENCRYPT
+
+
+@pytest.mark.parametrize(("role", "label"), [(SIGN, "signing"), (ENCRYPT, "decrypting"), (AUTHENTICATE, "signing")])
+def test_the_first_key_with_the_right_usage_takes_the_place(role: Role, label: str) -> None:
+    catalogue, roles = two_cards()
+    found = roles.key(role, catalogue.cards[0])
+    assert found is not None
+    assert found.pair.label == label
+
+
+def test_the_configured_key_wins_even_on_another_card() -> None:
+    catalogue, roles = two_cards({SIGN: public_of(private_key("backup-rsa2048")).keygrip})
+    found = roles.key(SIGN, catalogue.cards[0])
+    assert found is not None
+    assert found.pair.label == "both"
+
+
+def test_a_configured_key_that_is_nowhere_leaves_the_place_to_the_card() -> None:
+    catalogue, roles = two_cards({SIGN: bytes(20)})
+    found = roles.key(SIGN, catalogue.cards[0])
+    assert found is not None
+    assert found.pair.label == "signing"
+
+
+def test_without_a_card_only_configured_keys_have_places() -> None:
+    _, roles = two_cards({SIGN: public_of(private_key("backup-rsa2048")).keygrip})
+    assert roles.key(SIGN, None) is not None
+    assert roles.key(ENCRYPT, None) is None
+
+
+def test_a_card_without_such_a_key_has_no_such_place() -> None:
+    token = FakeToken("bare", keys=[FakeKey(private_key("work-ed25519"), b"\1", "signing")])
+    catalogue = Catalogue(Registry((RegisteredModule("fake", FakeModule(token)),)))
+    asyncio.run(catalogue.rescan())
+    assert Places(catalogue, {}, nothing).key(ENCRYPT, catalogue.cards[0]) is None
+
+
+def one_card(*keys: FakeKey) -> tuple[Card, Catalogue]:
+    catalogue = Catalogue(Registry((RegisteredModule("fake", FakeModule(FakeToken("one", keys=list(keys)))),)))
+    asyncio.run(catalogue.rescan())
+    return catalogue.cards[0], catalogue
+
+
+def labels(places: Places, card: Card) -> dict[int, str]:
+    return {role.number: key.pair.label for role, key in places.occupants(card).items()}
+
+
+RSA = [
+    FakeKey(private_key(name), bytes([n]), f"rsa{n}") for n, name in enumerate(("work-rsa2048", "backup-rsa2048"), 1)
+]
+ED = FakeKey(private_key("work-ed25519"), b"\3", "ed25519")
+
+
+def test_a_key_has_one_place_at_most() -> None:
+    card, catalogue = one_card(*RSA)
+    assert labels(Places(catalogue, {}, nothing), card) == {1: "rsa1", 2: "rsa2"}
+
+
+def test_a_key_for_nothing_else_is_taken_for_decryption() -> None:
+    only = FakeKey(private_key("backup-rsa2048"), b"\2", "decrypting", can_sign=False)
+    card, catalogue = one_card(FakeKey(private_key("work-rsa2048"), b"\1", "both"), only, ED)
+    assert labels(Places(catalogue, {}, nothing), card) == {1: "both", 2: "decrypting", 3: "ed25519"}
+
+
+def test_what_was_recorded_wins_over_the_order() -> None:
+    card, catalogue = one_card(*RSA)
+    places = Places(catalogue, {}, lambda _card: {"OPENPGP.1": RSA[1].keygrip.hex().upper().encode()})
+    assert labels(places, card) == {1: "rsa2", 2: "rsa1"}
+    assert places.is_recorded(SIGN, card.keys[1])
+    assert not places.is_recorded(ENCRYPT, card.keys[0])
+
+
+def test_the_configuration_wins_over_what_was_recorded() -> None:
+    card, catalogue = one_card(*RSA)
+    recorded = {"OPENPGP.1": RSA[1].keygrip.hex().upper().encode()}
+    assert labels(Places(catalogue, {SIGN: RSA[0].keygrip}, lambda _card: recorded), card) == {1: "rsa1", 2: "rsa2"}
+
+
+def test_a_new_record_counts_at_once() -> None:
+    card, catalogue = one_card(*RSA)
+    recorded: dict[str, bytes] = {}
+    places = Places(catalogue, {}, lambda _card: recorded)
+    assert labels(places, card)[1] == "rsa1"
+    recorded["OPENPGP.1"] = RSA[1].keygrip.hex().upper().encode()
+    assert labels(places, card)[1] == "rsa2"
+
+
+def test_a_record_of_a_key_that_has_gone_leaves_the_place_to_others() -> None:
+    card, catalogue = one_card(*RSA)
+    assert labels(Places(catalogue, {}, lambda _card: {"OPENPGP.1": b"00" * 20}), card)[1] == "rsa1"
+
+
+def test_a_key_is_called_by_its_place_on_the_client_s_own_card_only() -> None:
+    catalogue, places = two_cards()
+    first, second = catalogue.cards
+    signing = first.keys[1]
+    assert places.ref(signing, first) == "OPENPGP.1"
+    assert places.ref(signing, second) == signing.keyref
+    assert places.ref(signing, None) == signing.keyref
+
+
+def test_an_elliptic_key_in_the_encryption_place_is_shown_as_one() -> None:
+    both = FakeKey(private_key("work-p256"), b"\1", "p256")
+    card, catalogue = one_card(both, ED)
+    shown = {"OPENPGP.2": both.keygrip.hex().upper().encode()}
+    assert Places(catalogue, {}, nothing).usage(card.keys[0]) == "sca"
+    assert Places(catalogue, {}, lambda _card: shown).usage(card.keys[0]) == "e"
