@@ -199,9 +199,11 @@ class Connection:
         while not isinstance(await self._next(), (End, Cancel, Command)):
             pass
 
-    async def pin(self, text: str) -> Pin:
-        """NEEDPIN; the reply is cut at its first NUL, as gpg-agent pads with them."""
-        reply = await self.inquire("NEEDPIN", f"||{lines.pinentry_text(text)}", PIN_REPLY_LIMIT)
+    async def pin(self, text: str, flags: str = "") -> Pin:
+        """NEEDPIN with the flags of protocol reference 4.2; the reply is cut at its first NUL, as gpg-agent pads with
+        them.
+        """
+        reply = await self.inquire("NEEDPIN", f"|{flags}|{lines.pinentry_text(text)}", PIN_REPLY_LIMIT)
         pin = Pin(reply.partition(b"\0")[0])
         reply[:] = bytes(len(reply))
         return pin
