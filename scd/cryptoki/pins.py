@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scd.cryptoki.ckr import CkrError, to_token_error
+from scd.cryptoki.ckr import USER_TYPE_INVALID, CkrError, to_token_error
 from scd.cryptoki.session import TokenSession
-from scd.token.errors import PinBlocked, PinIncorrect, PinLengthInvalid, SoPinBlocked, SoPinIncorrect, TokenError
+from scd.token.errors import (
+    NotSupported,
+    PinBlocked,
+    PinIncorrect,
+    PinLengthInvalid,
+    SoPinBlocked,
+    SoPinIncorrect,
+    TokenError,
+)
 from scd.token.model import TokenInfo
 from scd.token.secrets import Pin
 
@@ -20,7 +28,13 @@ def change_pin(session: TokenSession, info: TokenInfo, old: Pin | None, new: Pin
     """See the port. Raises CkrError, too."""
     _require_length(info, old, "present PIN", session.about)
     _require_length(info, new, "new PIN", session.about)
-    session.change_pin(old, new)
+    try:
+        session.change_pin(old, new)
+    except CkrError as error:
+        if not error.is_vague or error.function != "C_SetPIN":
+            raise
+        # tpm2-pkcs11 1.9, with the user logged in already
+        raise CkrError(error.function, error.rv, "the present PIN may be wrong") from error
 
 
 def reset_pin(session: TokenSession, info: TokenInfo, so_pin: Pin | None, new: Pin | None) -> None:
@@ -53,6 +67,8 @@ def _officers(session: TokenSession) -> Iterator[None]:
     try:
         yield
     except CkrError as error:
+        if error.function == "C_Login" and (error.rv == USER_TYPE_INVALID or error.is_vague):  # NSS; OpenSC with PIV
+            raise NotSupported(f"{session.about} lets no security officer in: {error}") from error
         translated = to_token_error(error, f"{session.about}, security officer")
         table = _AT_LOGIN if error.function == "C_Login" else _OF_THE_OFFICER
         kind = table.get(type(translated))

@@ -9,6 +9,7 @@ from pkcs11 import UserType
 
 from scd.cryptoki.ckr import (
     OPERATION_NOT_INITIALIZED,
+    PIN_EXPIRED,
     USER_ALREADY_LOGGED_IN,
     USER_NOT_LOGGED_IN,
     CkrError,
@@ -111,9 +112,30 @@ class TokenSession:
                 self._native.close_session(handle)
 
     def change_pin(self, old: Pin | None, new: Pin | None) -> None:
-        """C_SetPIN; None for both asks at the pin pad. Raises CkrError."""
-        with self.writable() as handle:
+        """C_SetPIN; None for both asks at the pin pad. Raises CkrError.
+
+        With the user logged in, if only for as long as it takes: NSS 3.87 wants it so, and C_Login tells what is wrong
+        with a PIN where C_SetPIN does not (tpm2-pkcs11 1.9: CKR_GENERAL_ERROR, and CKR_OK for a locked one).
+        """
+        with self.writable() as handle, self._user(handle, old):
             set_pin(self._native, handle, _octets(old), _octets(new))
+
+    @contextlib.contextmanager
+    def _user(self, handle: int, pin: Pin | None) -> Iterator[None]:
+        """The user logged in by a session, and out again if nobody was before. Raises CkrError."""
+        if self.logged_in or pin is None:
+            yield
+            return
+        try:
+            self._native.login(handle, int(UserType.USER), _octets(pin))
+        except CkrError as error:
+            if error.rv not in (USER_ALREADY_LOGGED_IN, PIN_EXPIRED):  # the latter is to be changed right now
+                raise
+        try:
+            yield
+        finally:
+            with contextlib.suppress(CkrError):  # nobody was, or the session is lost
+                self._native.logout(handle)
 
     @contextlib.contextmanager
     def officer(self, so_pin: Pin | None) -> Iterator[int]:
