@@ -85,7 +85,7 @@ class NewKeys:
     def algorithm(self, target: Target) -> str:
         """What is made there when nobody says: what SETATTR KEY-ATTR chose, else as the key that is there."""
         if target.role is not None:
-            chosen = self._service.data(target.card).get(f"KEY-ATTR-{target.role.number}")
+            chosen = self._service.data(target.card).get(attribute_label(target.role))
             if chosen:
                 return chosen.decode("ascii", "replace")
         return target.present.pair.public.algorithm if target.present else DEFAULT_ALGORITHM
@@ -182,6 +182,8 @@ class NewKeys:
             await record(new.key.card, key_label(new.key.pair.keygrip), new.attachment.encoded(), purpose, ask)
             if role is not None:
                 await record(new.key.card, role.place, new.key.keygrip_hex.encode(), purpose, ask)
+                if attribute_label(role) in self._service.data(new.key.card):  # it has served
+                    await record(new.key.card, attribute_label(role), None, purpose, ask)
         except TokenError as error:
             try:
                 await new.key.card.module.module.destroy_key(new.key.address)
@@ -211,6 +213,11 @@ class NewKeys:
             if key.pair.public == public:
                 return key
         raise TokenFailure("the token does not list the key it has just taken")
+
+
+def attribute_label(role: Role) -> str:
+    """Under which the algorithm of the place's next key is kept."""
+    return f"KEY-ATTR-{role.number}"
 
 
 def _refuse_occupied(order: Order, old: CardKey | None) -> None:

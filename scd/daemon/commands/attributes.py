@@ -13,8 +13,8 @@ from scd.daemon.failures import CommandError
 from scd.daemon.table import command
 from scd.gcrypt.curves import Family, curve_by_name
 from scd.service.attached import Attachment
-from scd.service.catalogue import Card, CardKey
-from scd.service.newkeys import DEFAULT_ALGORITHM
+from scd.service.catalogue import Card
+from scd.service.newkeys import DEFAULT_ALGORITHM, attribute_label
 from scd.service.operations import Service
 from scd.service.places import ENCRYPT, ROLES, SIGN, Role
 from scd.token.model import PinTries
@@ -131,11 +131,11 @@ def _key_attributes(face: Face) -> list[str]:
 
 
 def _algorithm_name(face: Face, role: Role) -> str:
-    key = face.service.places.key(role, face.card)
-    placed = face.service.places.occupants(face.card).get(role)
-    chosen = face.data.get(f"KEY-ATTR-{role.number}")
-    if chosen and not (placed and face.service.places.is_recorded(role, placed)):
+    """What was chosen for the place's next key, else what its present one is."""
+    chosen = face.data.get(attribute_label(role))
+    if chosen:
         return chosen.decode("ascii", "replace")
+    key = face.service.places.key(role, face.card)
     return key.pair.public.algorithm if key else DEFAULT_ALGORITHM
 
 
@@ -151,15 +151,11 @@ def _algorithm(role: Role, name: str) -> str:
 
 def _attached(form: Callable[[Attachment], str]) -> Attribute:
     def lines(face: Face) -> list[str]:
-        found = ((role, key, face.service.attachments.of(key)) for role, key in _placed(face))
-        return [f"{role.number} {text}" for role, _, one in found if one is not None and (text := form(one))]
+        occupants = face.service.places.occupants(face.card)
+        found = ((role, face.service.attachments.of(occupants[role])) for role in ROLES if role in occupants)
+        return [f"{role.number} {text}" for role, one in found if one is not None and (text := form(one))]
 
     return lines
-
-
-def _placed(face: Face) -> list[tuple[Role, CardKey]]:
-    occupants = face.service.places.occupants(face.card)
-    return [(role, occupants[role]) for role in ROLES if role in occupants]
 
 
 def _fingerprint(attachment: Attachment) -> str:

@@ -15,6 +15,7 @@ from scd.gcrypt.curves import curve_by_name
 from scd.service.attached import Attachment, made
 from scd.service.catalogue import Card, CardKey
 from scd.service.labels import key_label, longest
+from scd.service.newkeys import attribute_label
 from scd.service.operations import Service
 from scd.service.places import ENCRYPT, ROLES, Role
 
@@ -82,7 +83,7 @@ def _key_attribute(_service: Service, _card: Card, _name: str, value: bytes) -> 
     curve = curve_by_name(name)
     if role is None or not (curve or (name.startswith("rsa") and name[3:].isdigit())):
         raise CommandError(GpgErr.INV_VALUE, "KEY-ATTR is [--force] PLACE NUMBER ALGORITHM, as in 1 1 rsa3072")
-    return f"KEY-ATTR-{role.number}", (curve.algorithm if curve else name).encode()
+    return attribute_label(role), (curve.algorithm if curve else name).encode()
 
 
 def _key_fingerprint(role: Role) -> Setter:
