@@ -16,7 +16,7 @@ _RSA_ENCRYPT_ONLY, _RSA_SIGN_ONLY = 2, 3
 _RSA_NUMBERS = frozenset({RSA, _RSA_ENCRYPT_ONLY, _RSA_SIGN_ONLY})
 _CURVE_NUMBERS = frozenset({ECDH, ECDSA, EDDSA})
 _BEFORE_MATERIAL = 6  # version, time, algorithm
-_KDF_VERSION = 1
+_KDF_START, _KDF_OCTETS = b"\3\1", 4  # their length, version; hash and cipher follow
 _BLOB_HEADER = 16
 _OPENPGP_BLOB = 2
 
@@ -68,7 +68,7 @@ def _is_rest(number: int, rest: bytes) -> bool:
     """Whether nothing follows, but for ECDH the KDF parameters, whatever hash and cipher they name."""
     if number != ECDH:
         return not rest
-    return len(rest) == 4 and rest[:2] == bytes((len(rest) - 1, _KDF_VERSION))
+    return len(rest) == _KDF_OCTETS and rest.startswith(_KDF_START)
 
 
 def in_keybox(octets: bytes, material: Material) -> Iterator[Attached]:
