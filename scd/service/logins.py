@@ -1,57 +1,30 @@
-"""Logins and the PINs that make them: one login per token, kept by the token, ended by us in time.
+"""Logins: one per token, kept by the token, ended by us in time.
 
-A PIN is forgotten as soon as the token has it. What stays is whether the token is logged in (the lease) and a keyed
-digest of the PIN it refused last, so that the same one is never sent again.
+A PIN is forgotten as soon as the token has it. What stays is whether the token is logged in (the lease), and what
+`Dialogue` keeps of refused PINs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from scd.service.catalogue import Card, CardKey
+from scd.service.dialogue import Asker, Dialogue, Question, at_pinpad, present
 from scd.service.pincache import PinCache
-from scd.service.prompts import pin_prompt, pinpad_prompt
-from scd.token.errors import (
-    PinBlocked,
-    PinIncorrect,
-    PinLengthInvalid,
-    PinNotSet,
-    TokenError,
-    TokenNotPresent,
-)
+from scd.service.pinkinds import OFFICER, USER
+from scd.token.errors import PinIncorrect, PinLengthInvalid, PinNotSet, TokenError
 from scd.token.model import PinTries, TokenId, TokenInfo
 from scd.token.secrets import Pin
+
+__all__ = ["Asker", "Logins", "require_user_pin"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-MOST_PROMPTS = 3
-"""How often one command asks before it gives up."""
-
 _Place = tuple[str, TokenId]
-
-
-class Asker(Protocol):
-    """Whoever can reach the person at the client."""
-
-    async def pin(self, text: str) -> Pin:
-        """Ask for a PIN; raises Canceled."""
-
-    async def pinpad(self, text: str) -> None:
-        """Show that the pin pad waits."""
-
-    async def dismiss(self) -> None:
-        """Take the pin pad's window away."""
-
-    async def cache_get(self, slot: str) -> bytes | None:
-        """What the client's own PIN cache holds; None when it is empty or the client has none."""
-
-    async def cache_put(self, slot: str, value: bytes | None) -> None:
-        """Put a value into that cache, None to empty it; nothing happens where there is none."""
 
 
 class Logins:
@@ -60,8 +33,7 @@ class Logins:
     def __init__(self, lease_s: float | None, cache: PinCache | None = None) -> None:
         self.lease_s = lease_s
         self.cache = cache
-        self._key = os.urandom(32)
-        self._refused: dict[_Place, bytes] = {}
+        self.dialogue = Dialogue()
         self._locks: dict[_Place, asyncio.Lock] = {}
         self._timers: dict[_Place, asyncio.TimerHandle] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -72,110 +44,72 @@ class Logins:
 
         One prompt at a time per token: others wait here and then find the token logged in.
         """
-        async with self._locks.setdefault(_place(card), asyncio.Lock()):
-            info = await self._info(card)
+        async with self.turn(card):
+            info = await present(card)
             if info.logged_in:
                 return None
-            if not info.pin_initialized:
-                raise PinNotSet(f'token "{info.id.label}" has no user PIN yet; initialise it with its own tool')
+            require_user_pin(info)
             if info.pinpad:
-                await self._at_pinpad(card, key, purpose, info, ask)
+                async with at_pinpad(Question(card, key, purpose), info, ask):
+                    await card.module.module.login(card.token.id, None)
                 pin = None
             else:
                 pin = await self.with_pin(card, key, purpose, ask, lambda typed: self._accepted(card, typed))
             self._start_lease(card)
             return pin
 
+    def turn(self, card: Card) -> asyncio.Lock:
+        """One prompt at a time per token: whoever talks to the person about its PINs holds this."""
+        return self._locks.setdefault(_place(card), asyncio.Lock())
+
     async def _accepted(self, card: Card, pin: Pin) -> Pin:
         await card.module.module.login(card.token.id, pin)
         return pin
-
-    async def _at_pinpad(self, card: Card, key: CardKey | None, purpose: str, info: TokenInfo, ask: Asker) -> None:
-        await ask.pinpad(pinpad_prompt(card, key, purpose, info.pin_tries))
-        try:
-            await card.module.module.login(card.token.id, None)
-        finally:
-            await ask.dismiss()
 
     async def with_pin(
         self, card: Card, key: CardKey | None, purpose: str, ask: Asker, use: Callable[[Pin], Awaitable[T]],
         *, each: bool = False,
     ) -> T:  # fmt: skip
-        """Ask for the PIN and `use` it, again after a wrong one, with what the token says of its tries.
+        """Ask for the PIN and `use` it; see `Dialogue.right`. `each`: it is for one use of a key, with no cache.
 
-        A PIN the token refused last is not sent: whoever repeats it (a script, gpg's loopback mode) would only spend
-        the tries. Raises PinIncorrect, PinBlocked or Canceled.
+        Raises PinIncorrect, PinBlocked or Canceled.
         """
-        if self.cache is not None and not each:
-            tried = await self._with_cached_pin(self.cache, card, ask, use)
+        question = Question(card, key, purpose, each=each)
+        cache = None if each else self.cache
+        if cache is not None:
+            tried = await self._with_cached_pin(cache, question, ask, use)
             if tried is not None:
                 return tried[0]
-        notice = ""
-        outside: bytes | None = None
-        for _ in range(MOST_PROMPTS):
-            info = await self._info(card)
-            if info.pin_tries is PinTries.LOCKED:
-                raise PinBlocked(f'the PIN of token "{info.id.label}" is locked')
-            pin = await ask.pin(pin_prompt(card, key, purpose, info.pin_tries, notice, each=each))
-            digest = self._digest(pin)
-            self._refuse_repetition(card, digest, outside)
-            notice = _length_notice(pin, info)
-            if notice:
-                pin.forget()
-                outside = digest
-                continue
-            result: object = None
-            try:
-                result = accepted = await use(pin)
-            except PinIncorrect:
-                self._refused[_place(card)] = digest
-                log.warning("module=%s token=%s op=login result=PIN refused", card.module.name, info.id.label)
-                notice = "The PIN was refused."
-            except PinLengthInvalid:
-                outside, notice = digest, "The token does not take a PIN of this length."
-            else:
-                self._refused.pop(_place(card), None)
-                if self.cache is not None and not each:
-                    await ask.cache_put(self.cache.slot(card), self.cache.seal(pin))
-                return accepted
-            finally:
-                if result is not pin:  # a login hands it on for a first use of an always-authenticate key
-                    pin.forget()
-        raise PinIncorrect(f'no right PIN for token "{card.token.id.label}" in {MOST_PROMPTS} prompts')
+
+        async def used(pin: Pin) -> T:
+            result = await use(pin)
+            if cache is not None:
+                await ask.cache_put(cache.slot(card), cache.seal(pin))
+            return result
+
+        return await self.dialogue.right(question, ask, used)
 
     async def _with_cached_pin(
-        self, cache: PinCache, card: Card, ask: Asker, use: Callable[[Pin], Awaitable[T]]
+        self, cache: PinCache, question: Question, ask: Asker, use: Callable[[Pin], Awaitable[T]]
     ) -> tuple[T] | None:
         """The result with the PIN of the client's cache; None when there is none or it is refused, which ends it there.
 
         It is tried once, and not at all after a wrong PIN: what is left of the tries belongs to the person.
         """
-        if (await self._info(card)).pin_tries is not PinTries.FULL:
+        if (await present(question.card)).pin_tries is not PinTries.FULL:
             return None
-        pin = cache.unseal(await ask.cache_get(cache.slot(card)))
+        slot = cache.slot(question.card)
+        pin = cache.unseal(await ask.cache_get(slot))
         if pin is None:
             return None
-        digest = self._digest(pin)
-        if digest != self._refused.get(_place(card)):
+        if not self.dialogue.is_refused(question, pin):
+            digest = self.dialogue.digest(pin)
             try:
                 return (await use(pin),)
             except (PinIncorrect, PinLengthInvalid):
-                self._refused[_place(card)] = digest
-        await ask.cache_put(cache.slot(card), None)
+                self.dialogue.note_refused(question, digest)
+        await ask.cache_put(slot, None)
         return None
-
-    def _refuse_repetition(self, card: Card, digest: bytes, outside: bytes | None) -> None:
-        if digest in (self._refused.get(_place(card)), outside):
-            raise PinIncorrect(f'token "{card.token.id.label}" refused this very PIN before; it is not sent again')
-
-    def _digest(self, pin: Pin) -> bytes:
-        return pin.digest(self._key)
-
-    async def _info(self, card: Card) -> TokenInfo:
-        for info in await card.module.module.tokens():
-            if info.id == card.token.id:
-                return info
-        raise TokenNotPresent(f'token "{card.token.id.label}" is not present')
 
     def _start_lease(self, card: Card) -> None:
         self._cancel_timer(_place(card))
@@ -189,9 +123,9 @@ class Logins:
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 
-    async def operation_done(self, card: Card) -> None:
-        """End the lease at once where `pin-cache 0` asks for it."""
-        if self.lease_s == 0:
+    async def operation_done(self, card: Card, *, at_once: bool = False) -> None:
+        """End the lease `at_once`, or where `pin-cache 0` asks for that."""
+        if at_once or self.lease_s == 0:
             await self.log_out(card)
 
     async def log_out(self, card: Card) -> None:
@@ -207,10 +141,21 @@ class Logins:
         if self.cache is not None:
             await ask.cache_put(self.cache.slot(card), None)
 
+    async def replaced(self, card: Card, ask: Asker) -> None:
+        """The user's PIN is another one: what is kept of the last one is worth nothing, in whosever cache it lies."""
+        self.dialogue.forget(card, USER)
+        if self.cache is not None:
+            self.cache.renew()
+        await self.forget_cached(card, ask)
+
+    def ended(self, card: Card) -> None:
+        """Something else has ended the login."""
+        self._cancel_timer(_place(card))
+
     def forget(self, card: Card) -> None:
         """The token is gone: drop its timer and what is known of refused PINs."""
         self._cancel_timer(_place(card))
-        self._refused.pop(_place(card), None)
+        self.dialogue.forget(card, USER, OFFICER)
         if self.cache is not None:
             self.cache.renew()
 
@@ -224,12 +169,7 @@ def _place(card: Card) -> _Place:
     return (card.module.name, card.token.id)
 
 
-def _length_notice(pin: Pin, info: TokenInfo) -> str:
-    """Why this PIN is not even sent; empty when it may be."""
-    if not pin:
-        return "An empty PIN is not sent to the token."
-    if info.pin_min and len(pin) < info.pin_min:
-        return f"The token's PINs have at least {info.pin_min} characters."
-    if info.pin_max and len(pin) > info.pin_max:
-        return f"The token's PINs have at most {info.pin_max} characters."
-    return ""
+def require_user_pin(info: TokenInfo) -> None:
+    """Raises PinNotSet, with what to do about it."""
+    if not info.pin_initialized:
+        raise PinNotSet(f'token "{info.id.label}" has no user PIN yet; PASSWD --nullpin sets one with the SO PIN')

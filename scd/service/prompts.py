@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from scd.service.catalogue import Card, CardKey
-from scd.token.model import PinTries
+from scd.service.pinkinds import USER, PinKind
+from scd.token.model import PinTries, TokenInfo
 
 _TRIES = {
     PinTries.FULL: "",
-    PinTries.LOW: "A wrong PIN was entered before: fewer tries are left.",
-    PinTries.FINAL: "This is the LAST TRY: another wrong PIN locks the token.",
-    PinTries.LOCKED: "The PIN is locked.",
+    PinTries.LOW: "A wrong {name} was entered before: fewer tries are left.",
+    PinTries.FINAL: "This is the LAST TRY: another wrong {name} locks {at_stake}.",
+    PinTries.LOCKED: "The {name} is locked.",
 }
 
 
 def pin_prompt(
-    card: Card, key: CardKey | None, purpose: str, tries: PinTries, notice: str = "", *, each: bool = False
-) -> str:
+    card: Card, key: CardKey | None, purpose: str, tries: PinTries, notice: str = "", *, kind: PinKind = USER,
+    each: bool = False,
+) -> str:  # fmt: skip
     """The prompt's lines, plain text. `purpose` ends "The PIN is needed …"; `each`: the key wants it for every use."""
     lines = [
         notice,
-        f'Please enter the PIN of token "{card.token.id.label or card.serial}"',
+        f"Please enter the {kind.name} of {_named(card)}",
         f"to {purpose}.",
         "",
         f"Number: {card.display}",
@@ -29,12 +31,27 @@ def pin_prompt(
     if each:
         lines.append("This key asks for the PIN at each use.")
     if _TRIES[tries]:
-        lines.append(_TRIES[tries])
+        lines.append(_TRIES[tries].format(name=kind.name, at_stake=kind.at_stake))
     return "\n".join(lines[0 if notice else 1 :])
 
 
-def pinpad_prompt(card: Card, key: CardKey | None, purpose: str, tries: PinTries) -> str:
-    """The same for a reader with its own keys."""
-    return pin_prompt(card, key, purpose, tries).replace(
-        "Please enter the PIN of token", "Please enter the PIN at the reader's pin pad for token", 1
-    )
+def pinpad_prompt(
+    card: Card, key: CardKey | None, purpose: str, tries: PinTries, *, kind: PinKind = USER, new: PinKind | None = None
+) -> str:
+    """The same for a reader with its own keys; `new` is what it takes after that, None for nothing."""
+    first = f"Please enter the {kind.name}"
+    then = f"first, then the new {new.name}, " if new else ""
+    text = pin_prompt(card, key, purpose, tries, kind=kind)
+    return text.replace(f"{first} of token", f"{first} {then}at the reader's pin pad for token", 1)
+
+
+def new_pin_prompt(card: Card, kind: PinKind, info: TokenInfo, notice: str = "") -> str:
+    """The lines for a PIN that the token does not have yet. gpg-agent asks for it twice by itself."""
+    lines = [notice, f"Please enter the new {kind.name} for {_named(card)}.", "", f"Number: {card.display}"]
+    if kind.has_limits and info.pin_max:
+        lines.append(f"It has {max(info.pin_min, 1)} to {info.pin_max} characters.")
+    return "\n".join(lines[0 if notice else 1 :])
+
+
+def _named(card: Card) -> str:
+    return f'token "{card.token.id.label or card.serial}"'

@@ -181,7 +181,7 @@ def reset_pin(token: FakeToken, so_pin: Pin | None, new: Pin | None) -> None:
 
 def change_so_pin(token: FakeToken, old: Pin | None, new: Pin | None) -> None:
     """See the port."""
-    octets = token.at_the_pinpad if new is None else new.reveal()
+    octets = _typed(token, new)
     if not octets:
         raise PinLengthInvalid(f'token "{token.label}": an empty SO PIN')
     check_so_pin(token, old)
@@ -225,11 +225,16 @@ def change_pin(token: FakeToken, new: Pin | None, verify: Callable[[], None]) ->
 
 def new_pin(token: FakeToken, pin: Pin | None) -> bytes:
     """The octets, when they have a length for a PIN."""
+    octets = _typed(token, pin)
+    if not token.pin_min <= len(octets) <= token.pin_max:
+        raise PinLengthInvalid(f'token "{token.label}": PIN of a wrong length')
+    return octets
+
+
+def _typed(token: FakeToken, pin: Pin | None) -> bytes:
     octets = token.at_the_pinpad if pin is None else pin.reveal()
     if octets is None:
         raise Canceled(f'token "{token.label}": cancelled at the pin pad')
-    if not token.pin_min <= len(octets) <= token.pin_max:
-        raise PinLengthInvalid(f'token "{token.label}": PIN of a wrong length')
     return octets
 
 

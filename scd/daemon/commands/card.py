@@ -1,4 +1,4 @@
-"""SERIALNO, LEARN, CHECKPIN: which card, and what is on it."""
+"""SERIALNO, LEARN: which card, and what is on it."""
 
 from __future__ import annotations
 
@@ -107,30 +107,3 @@ def key_pair_info(conn: Connection, key: CardKey, card: Card | None) -> str:
     known = attachments.of(key) if places.role(key) else None
     created = known.created if known else attachments.created(key) or "-"
     return f"{key.keygrip_hex} {places.ref(key, card)} {places.usage(key)} {created} {key.pair.public.algorithm}"
-
-
-@command("CHECKPIN <idstr>")
-async def checkpin(conn: Connection, args: Arguments) -> None:
-    """Log in to the token that is, or that holds, <idstr>: a serial number, a key's id, or nothing for the current
-    card.
-
-    The PIN is asked for unless the token is logged in.
-    """
-    if args.rest.upper().endswith("[CHV3]"):
-        raise CommandError(GpgErr.NOT_SUPPORTED, "a PKCS#11 token has no Admin PIN to verify")
-    await conn.service.rescan()
-    card, key = await _named_card(conn, args.rest)
-    if card.token.login_required:
-        await conn.service.check_pin(card, key, conn)
-
-
-async def _named_card(conn: Connection, name: str) -> tuple[Card, CardKey | None]:
-    if not name:
-        return await conn.need_card(), None
-    card = conn.service.catalogue.by_serial(name)
-    if card is not None:
-        return card, None
-    found = await conn.service.find(name, await conn.card())
-    if not found:
-        raise CommandError(GpgErr.INV_ID, f"no card and no key is called {name}")
-    return found[0].card, found[0]

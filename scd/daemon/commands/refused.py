@@ -9,7 +9,6 @@ from scd.daemon.failures import CommandError
 from scd.daemon.table import Handler, command
 
 _REFUSED = {
-    "PASSWD": "[--reset] [--nullpin] [--clear] <chvno> [<keygrip>]",
     "APDU": "[--[dump-]atr] [--more] [--exlen[=N]] [hexstring]",
     "INPUT": "",
     "OUTPUT": "",
