@@ -55,9 +55,12 @@ class Attachments:
         """What was written down when the key was made, imported or attached."""
         return decoded(self._recorded(key.card).get(key_label(key.pair.keygrip)))
 
-    def of(self, key: CardKey) -> Attachment | None:
-        """The OpenPGP key it is attached to: the user's keyring knows best."""
-        found = self._keyring.attached(key.pair.public)
+    def of(self, key: CardKey, *, encryption: bool | None = None) -> Attachment | None:
+        """The OpenPGP key it is attached to: the user's keyring knows best.
+
+        `encryption`: which one is meant where a curve's key is used for both.
+        """
+        found = self._keyring.attached(key.pair.public, encryption=encryption)
         return Attachment(found.created, found.fingerprint) if found else self.recorded(key)
 
     def created(self, key: CardKey) -> int | None:

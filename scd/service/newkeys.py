@@ -50,14 +50,20 @@ class NewKey:
 class Order:
     """What is wanted: `created` in seconds since the epoch, None for now; `force` replaces what is there.
 
-    `displacing`: a key that fills the place by its usage only makes way without `force`. It stays on the token, so
+    `imported`: a key that fills the place by its usage only makes way without `force`. It stays on the token, so
     nothing is lost, and gpg's keytocard asks its user, and sends --force, only for keys whose fingerprint it is shown.
     """
 
     target: Target
     created: int | None
     force: bool
-    displacing: bool = False
+    imported: bool = False
+
+    def attachment(self, public: PublicKey, *, encryption: bool) -> Attachment:
+        """A key that was not made just now has no fingerprint as long as nobody says when it was."""
+        if self.created is None and self.imported:
+            return Attachment(_now(), None)
+        return made(public, self.created or _now(), encryption=encryption)
 
 
 class NewKeys:
@@ -74,7 +80,7 @@ class NewKeys:
         key = self._service.places.configured(role, card)
         if key is None:
             return None
-        known = self._service.attachments.of(key)
+        known = self._service.attachments.of(key, encryption=role is ENCRYPT)
         at = known.created if known else self._service.attachments.created(key) or created or _now()
         attachment = made(key.pair.public, at, encryption=role is ENCRYPT)
         if attachment != self._service.attachments.recorded(key):
@@ -135,10 +141,10 @@ class NewKeys:
         places, serial = self._service.places, order.target.card.serial
         old = places.occupants(self._present(serial)).get(role)
         recorded = old is not None and places.is_recorded(role, old)
-        if recorded or not order.displacing:
+        if recorded or not order.imported:
             _refuse_occupied(order, old)
         key = await self._made(serial, None, make, purpose, ask)
-        new = NewKey(key, made(key.pair.public, order.created or _now(), encryption=role is ENCRYPT))
+        new = NewKey(key, order.attachment(key.pair.public, encryption=role is ENCRYPT))
         await self._recorded_or_destroyed(new, role, purpose, ask)
         if old is not None and recorded:
             await self._destroy(old, purpose, ask)
@@ -153,7 +159,7 @@ class NewKeys:
             await self._destroy(rehearsed, purpose, ask)
             await self._destroy(old, purpose, ask)
         key = await self._made(serial, cka_id, make, purpose, ask)
-        new = NewKey(key, made(key.pair.public, order.created or _now(), encryption=_can_only_decrypt(key)))
+        new = NewKey(key, order.attachment(key.pair.public, encryption=_can_only_decrypt(key)))
         await self._recorded_or_destroyed(new, None, purpose, ask)
         return NewKey(self._found(serial, key.pair.public), new.attachment)
 

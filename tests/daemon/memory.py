@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import scd.daemon.commands  # noqa: F401
+from scd.assuan.lines import data
 from scd.daemon.connection import Connection
 from scd.daemon.daemon import Daemon
 from scd.service.catalogue import Catalogue
@@ -61,13 +62,17 @@ class Answer:
 
 
 class Client:
-    """The other end. `pins`: replies to NEEDPIN in order; an exhausted list cancels."""
+    """The other end. `pins`: replies to NEEDPIN in order; an exhausted list cancels.
+
+    `replies`: the octets for other inquiries, by their keyword; END alone without any.
+    """
 
     def __init__(self, daemon: Daemon) -> None:
         self.transport = MemoryTransport()
         self.connection = Connection(daemon, self.transport)
         self.task = daemon.serve(self.connection.serve)
         self.pins: list[bytes] = []
+        self.replies: dict[str, bytes] = {}
         self._buffer = b""
 
     async def line(self) -> str:
@@ -103,7 +108,7 @@ class Client:
 
     def _reply(self, inquiry: str) -> bytes:
         if not inquiry.startswith("NEEDPIN"):
-            return b"END\n"
+            return data(self.replies.get(inquiry.split()[0], b"")) + b"END\n"
         if not self.pins:
             return b"CAN\n"
         return b"D " + self.pins.pop(0).ljust(90, b"\0") + b"\nEND\n"

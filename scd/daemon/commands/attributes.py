@@ -152,8 +152,9 @@ def _algorithm(role: Role, name: str) -> str:
 def _attached(form: Callable[[Attachment], str]) -> Attribute:
     def lines(face: Face) -> list[str]:
         occupants = face.service.places.occupants(face.card)
-        found = ((role, face.service.attachments.of(occupants[role])) for role in ROLES if role in occupants)
-        return [f"{role.number} {text}" for role, one in found if one is not None and (text := form(one))]
+        of = face.service.attachments.of
+        found = ((role, of(key, encryption=role is ENCRYPT)) for role, key in occupants.items())
+        return sorted(f"{role.number} {text}" for role, one in found if one is not None and (text := form(one)))
 
     return lines
 

@@ -23,6 +23,7 @@ async def writecert(conn: Connection, args: Arguments) -> None:
     """
     if not args.rest:
         raise CommandError(GpgErr.ASS_PARAMETER, "the key's id is missing")
+    conn.must_be_allowed_to_change()
     found = await conn.service.find(args.rest, await conn.need_card())
     if not found:
         raise CommandError(GpgErr.INV_ID, f"no key is called {args.rest}; a certificate goes beside its key")

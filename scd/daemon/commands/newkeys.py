@@ -50,7 +50,7 @@ async def writekey(conn: Connection, args: Arguments) -> None:
     where = await _target(conn, args)
     conn.must_be_allowed_to_change(where.card)
     private, created = await _keydata(conn)
-    order = Order(where, created or None, args.has("--force"), displacing=True)
+    order = Order(where, created or None, args.has("--force"), imported=True)
     await NewKeys(conn.service).import_key(order, private, conn)
 
 
