@@ -10,6 +10,7 @@ from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import command
 from scd.service.catalogue import Card, CardKey
+from scd.service.places import ENCRYPT
 
 # Applications a client may ask for by name; scd shows every token as an OpenPGP-like card.
 _APPLICATIONS = frozenset({"", "openpgp", "pkcs11", "undefined"})
@@ -104,6 +105,7 @@ def _plain(text: str) -> str:
 def key_pair_info(conn: Connection, key: CardKey, card: Card | None) -> str:
     """`<grip> <keyref> <usage> <keytime> <algo>` for a client that works with `card` (protocol reference 3.3)."""
     places, attachments = conn.service.places, conn.service.attachments
-    known = attachments.of(key) if places.role(key) else None
+    role = places.role(key)
+    known = attachments.of(key, encryption=role is ENCRYPT) if role else None
     created = known.created if known else attachments.created(key) or "-"
     return f"{key.keygrip_hex} {places.ref(key, card)} {places.usage(key)} {created} {key.pair.public.algorithm}"
