@@ -14,42 +14,96 @@ from scd.service.operations import Service
 log = logging.getLogger(__name__)
 
 POLL_S = 2.0
-"""How often tokens are looked for while somebody watches; faster polling makes readers flicker (OpenSC issue 1771)."""
+"""How often modules are asked while somebody watches; faster polling makes readers flicker (OpenSC issue 1771)."""
+
+SLOW_POLL_S = 5.0
+"""How often they are asked for gpg-agent's sake, which uses the news for what it remembers of cards only."""
+
+
+POLLING = "scd-watch"
+"""The task's name."""
 
 
 class Watch:
-    """Notices changes of the set of cards, whoever's command brought them to light, and polls while it is watched."""
+    """Notices changes of the set of cards, whoever's command brought them to light.
+
+    It polls as long as somebody wants to know: a client with DEVINFO --watch, or gpg-agent with its event-signal.
+    """
 
     def __init__(self, service: Callable[[], Service]) -> None:
         self._service = service
         self._known: tuple[str, ...] | None = None
+        self._signal = 0
+        self._watchers = 0
+        self._polling: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
+        self._news = asyncio.Event()  # of one change; the next one has its own
         self.changes = 0
-        self.event_signal = 0
         self.poll_s = POLL_S
+        self.slow_poll_s = SLOW_POLL_S
+
+    def signal_agent(self, number: int) -> None:
+        """The signal that gpg-agent wants for each change; 0 for none."""
+        self._signal = number
+        self._keep_polling()
 
     def look(self) -> None:
         """Compare what is listed now with the last time; to be called after anything that may have listed tokens."""
-        present = tuple(card.serial for card in self._service().catalogue.cards)
+        catalogue = self._service().catalogue
+        if not catalogue.listed:
+            return
+        present = tuple(card.serial for card in catalogue.cards)
         before, self._known = self._known, present
         if before is None or set(before) == set(present):
             return
         self.changes += 1
         log.info("cards: %s", ", ".join(present) or "none")
-        self._signal_agent()
+        self._news.set()
+        self._news = asyncio.Event()
+        self._tell_agent()
 
-    def _signal_agent(self) -> None:
+    def _tell_agent(self) -> None:
         """gpg-agent counts card events by it."""
-        if not self.event_signal:
+        if not self._signal:
             return
         pid = process_at_the_pipe()
         if pid > 1:
             with contextlib.suppress(OSError):
-                os.kill(pid, self.event_signal)
+                os.kill(pid, self._signal)
 
     async def change_after(self, seen: int) -> int:
-        """Wait until more than `seen` changes were noticed, polling meanwhile; their number."""
-        while self.changes <= seen:
-            await asyncio.sleep(self.poll_s)
-            await self._service().rescan()
-            self.look()
-        return self.changes
+        """Wait until more than `seen` changes were noticed; their number."""
+        self._watchers += 1
+        self._keep_polling()
+        if self._watchers == 1:
+            self._hurry.set()
+        try:
+            while self.changes <= seen:
+                await self._news.wait()
+            return self.changes
+        finally:
+            self._watchers -= 1
+
+    def _keep_polling(self) -> None:
+        if self._interval() is not None and (self._polling is None or self._polling.done()):
+            self._polling = asyncio.create_task(self._poll(), name=POLLING)
+
+    def _interval(self) -> float | None:
+        """Seconds to the next poll; None when nobody wants to know."""
+        if self._watchers:
+            return self.poll_s
+        return self.slow_poll_s if self._signal else None
+
+    async def _poll(self) -> None:
+        """Until nobody watches any more. Whoever begins to watch need not wait for the end of a slow interval."""
+        while (interval_s := self._interval()) is not None:
+            self._hurry.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval_s):
+                    await self._hurry.wait()
+                continue
+            try:
+                await self._service().notice()
+                self.look()
+            except Exception:  # one of the loops that must live
+                log.exception("op=watch failed inside scd")

@@ -100,11 +100,12 @@ class Card:
 
 
 class Catalogue:
-    """All cards that are present, refreshed on demand."""
+    """All cards that are present, refreshed on demand. `listed`: they have been looked for at least once."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.cards: tuple[Card, ...] = ()
+        self.listed = False
         self._aliases: dict[str, str] = {}
         self._default: str | None = None
         self._said: set[tuple[str, str]] = set()
@@ -112,6 +113,11 @@ class Catalogue:
     async def rescan(self, *, again: bool = False) -> None:
         """See which tokens are present, and what is on new ones; with `again` on all of them."""
         await self.registry.rescan(again=again)
+        self._rebuild()
+
+    async def notice(self) -> None:
+        """As `rescan`, but of the modules only in which something may have come or gone."""
+        await self.registry.notice()
         self._rebuild()
 
     async def reread(self) -> None:
@@ -132,16 +138,18 @@ class Catalogue:
             first: str | None = None
             for token in entry.tokens:
                 serial = wire_serial(token.id, entry.serials)
+                if token.initialized and serial in cards and token.id != cards[serial].token.id:
+                    self._say_twice(cards[serial], entry, token)
+                    serial = wire_serial(token.id, {})
                 if not token.initialized:
                     aliases[serial] = entry.name
-                elif serial in cards:
-                    self._say_twice(cards[serial], entry, token)
-                else:
+                elif serial not in cards:
                     cards[serial] = self._kept(Card(entry, token, serial, entry.objects.get(token.id, NOTHING)))
                     first = first or serial
             self._resolve(aliases, entry.name, first)
         self._aliases = {alias: serial for alias, serial in aliases.items() if alias not in cards}
         self.cards = tuple(cards.values())
+        self.listed = True
 
     @staticmethod
     def _resolve(aliases: dict[str, str], module: str, first: str | None) -> None:
@@ -160,17 +168,16 @@ class Catalogue:
         return new
 
     def _say_twice(self, seen: Card, entry: RegisteredModule, token: TokenInfo) -> None:
-        """Once: two tokens with one serial number; the same token behind two modules is nothing to say."""
-        if token.id == seen.token.id or (entry.name, seen.serial) in self._said:
+        """Once: two tokens with one serial number in the configuration."""
+        if (entry.name, seen.serial) in self._said:
             return
         self._said.add((entry.name, seen.serial))
         log.warning(
-            "module=%s token=%s: same serial as token=%s of module=%s, left out; provider-%s-serial gives another",
+            "module=%s token=%s: its configured serial is that of token=%s of module=%s; it goes by its own",
             entry.name,
             token.id.label,
             seen.token.id.label,
             seen.module.name,
-            entry.name,
         )
 
     def default(self) -> Card | None:

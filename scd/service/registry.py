@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 PATIENCE_S = 5.0
 """How long a listing waits for one module before it goes on with what that one showed last."""
 
+EVENT_PATIENCE_S = 1.0
+"""How long news of one module wait for those of another."""
+
 NOTHING = TokenObjects((), (), (), 0)
 
 
@@ -34,6 +37,7 @@ class RegisteredModule:
     objects: dict[TokenId, TokenObjects] = field(default_factory=dict)
     error: str | None = None
     _look: asyncio.Task[None] | None = None
+    _event: asyncio.Task[None] | None = None
     _seen: bool = False
 
     async def rescan(self, *, again: bool) -> None:
@@ -52,6 +56,27 @@ class RegisteredModule:
             self._look = asyncio.create_task(self._ask(again))
         if self._look is not None:
             await self._patiently(self._look)
+
+    def notice(self) -> asyncio.Task[None] | None:
+        """Begin to rescan if the module says that tokens may have come or gone, or cannot say.
+
+        None for a module that is being looked at: nothing is asked of it.
+        """
+        if any(task is not None and not task.done() for task in (self._look, self._event)):
+            return None
+        self._event = asyncio.create_task(self._take_event())
+        return self._event
+
+    async def _take_event(self) -> None:
+        try:
+            changed = await self.module.slots_changed()
+        except TokenError as error:
+            log.info("module=%s op=slots_changed result=%s", self.name, error)
+            changed = None
+        if changed is not False:
+            if self._look is not None and not self._look.done():  # it may have come too early to see this
+                await asyncio.wait((self._look,))
+            await self.rescan(again=False)
 
     async def _patiently(self, look: asyncio.Task[None]) -> None:
         await asyncio.wait((look,), timeout=PATIENCE_S)
@@ -103,6 +128,14 @@ class Registry:
     async def rescan(self, *, again: bool = False) -> None:
         """`RegisteredModule.rescan` for all at once."""
         await asyncio.gather(*(entry.rescan(again=again) for entry in self.modules))
+
+    async def notice(self) -> None:
+        """`RegisteredModule.notice` for all at once. A slow one is waited for once; what it says is seen later."""
+        begun = [task for entry in self.modules if (task := entry.notice())]
+        if begun:
+            done, _ = await asyncio.wait(begun, timeout=EVENT_PATIENCE_S)
+            for task in done:
+                task.result()
 
     async def close(self) -> None:
         """Let go of every module."""

@@ -26,8 +26,12 @@ def _escape(part: str) -> str:
 
 
 def short_serial(token: TokenId) -> str:
-    """Eight hex digits: the first four octets of the SHA-1 of the serialised token id (gnupg-pkcs11-scd 0.10)."""
-    return hashlib.sha1(serialised(token).encode("ascii"), usedforsecurity=False).hexdigest()[:8].upper()
+    """Eight hex digits: the first four octets of the SHA-1 of the serialised token id (gnupg-pkcs11-scd 0.10).
+
+    For a second token with the same id its number goes into the hash, too; that program takes the two for one.
+    """
+    text = serialised(token) + (f"/{token.twin}" if token.twin else "")
+    return hashlib.sha1(text.encode("ascii"), usedforsecurity=False).hexdigest()[:8].upper()
 
 
 def wire_serial(token: TokenId, pinned: Mapping[str | None, str]) -> str:

@@ -123,9 +123,10 @@ class FakeModule:
 
     async def slots_changed(self) -> bool | None:
         """See the port."""
-        if any(gate.reached.is_set() and not gate.opened.is_set() for gate in self._gates.values()):
-            return False
+        at_work = any(gate.reached.is_set() and not gate.opened.is_set() for gate in self._gates.values())
         await self._begin(Call(Op.SLOTS_CHANGED))
+        if at_work:
+            return False
         before, self._noticed = self._noticed, [token for token in self.slots if token.present]
         return before != self._noticed if self.has_events else None
 

@@ -55,7 +55,7 @@ async def option(conn: Connection, args: Arguments) -> None:
     if not number.isascii() or not number.isdigit() or int(number) > _HIGHEST_SIGNAL:
         raise CommandError(GpgErr.ASS_PARAMETER, "event-signal wants a signal number, 0 for none")
     if conn.is_pipe:  # whoever started us; a client of the socket cannot have its signals sent to it
-        conn.daemon.watch.event_signal = int(number)
+        conn.daemon.watch.signal_agent(int(number))
 
 
 @command("NOP")
