@@ -117,6 +117,8 @@ class NewKeys:
         if order.target.role is not None and self._service.places.configured(order.target.role, order.target.card):
             raise KeyExists(f"the configuration names the key of {order.target.name}")
         sign, decrypt = _uses(order.target.role, private.public.algorithm)
+        # What the key is for in OpenPGP is not told: RSA may be for both, and the same key cannot come a second time.
+        decrypt = decrypt or isinstance(private.public, RsaPublicKey)
         card = order.target.card
 
         async def make(cka_id: bytes) -> PublicKey:

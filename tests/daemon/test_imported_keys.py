@@ -32,7 +32,8 @@ def test_a_key_is_imported(name: str, place: int, algorithm: str) -> None:
         answer = await with_pin(client, f"WRITEKEY OPENPGP.{place}")
         assert (answer.code, answer.asked[0], answer.data) == (0, "KEYDATA", b"")
         [line] = (await client.ask("LEARN --keypairinfo")).status("KEYPAIRINFO")
-        assert line.split() == [grip, f"OPENPGP.{place}", "e" if place == 2 else "sca", str(CREATED_AT), algorithm]
+        usage = {"rsa1024": "scae", "ed25519": "sca"}.get(name, "e")
+        assert line.split() == [grip, f"OPENPGP.{place}", usage, str(CREATED_AT), algorithm]
         expected = fingerprint(public(name), CREATED_AT, encryption=place == 2).hex().upper()
         assert (await client.ask("GETATTR KEY-FPR")).status("KEY-FPR") == [f"{place} {expected}"]
 
