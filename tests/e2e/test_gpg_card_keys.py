@@ -42,12 +42,13 @@ def test_generated_key_stands_in_its_place(new_home: GnupgHome, place: str, algo
     assert len(new_home.pinentry.prompts) == 1
 
 
-def test_generated_keys_serve_gpg_and_ssh(new_home: GnupgHome) -> None:
+@pytest.mark.parametrize(
+    "kinds", [("ed25519", "cv25519", "ed25519"), ("nistp384", "nistp256", "rsa2048")], ids=["curve25519", "mixed"]
+)
+def test_generated_keys_become_an_openpgp_key(new_home: GnupgHome, kinds: tuple[str, str, str]) -> None:
     """The way of gpg-card: keys first, the OpenPGP key afterwards."""
-    gpg_card(
-        new_home, "generate", "--algo=ed25519", "OPENPGP.1", "--", "generate", "--algo=nistp256", "OPENPGP.2", "--",
-        "generate", "--algo=ed25519", "OPENPGP.3",
-    )  # fmt: skip
+    for place, kind in zip(PLACES, kinds, strict=True):
+        gpg_card(new_home, "generate", f"--algo={kind}", place)
 
     made = new_home.gpg("--status-fd", "1", "--quick-gen-key", UID, "card", "default", "never")
     fingerprint = created(made.out)
@@ -57,6 +58,28 @@ def test_generated_keys_serve_gpg_and_ssh(new_home: GnupgHome) -> None:
     keys = listing(new_home).keys
     assert secret_keygrips(new_home) == [keys["OPENPGP.1"].keygrip, keys["OPENPGP.2"].keygrip]
     assert keys["OPENPGP.1"].details["fpr"] == fingerprint
+    assert tuple(keys[place].algorithm for place in PLACES) == kinds
+
+
+def test_chosen_card_is_the_one_that_changes(gnupg_home: MakeHome, own_card: TokensOf) -> None:
+    tokens = own_card("work", "backup")
+    home: GnupgHome = gnupg_home(tokens)
+    home.pinentry.for_text('"backup"', tokens.tokens["backup"].pin)
+    cards = {line.split()[1] for line in gpg_card(home, "list", "--cards").out.splitlines()}
+    (serial,) = (one for one in cards if "backup" in listing(home, one).about["Reader"])
+    (other,) = cards - {serial}
+    before = listing(home, other)
+
+    gpg_card(
+        home, "list", "--no-key-lookup", serial, "--", "verify", "--",
+        "generate", "--force", "--algo=nistp256", "OPENPGP.3", "--", "forcesig",
+    )  # fmt: skip
+
+    changed = listing(home, serial)
+    assert changed.keys["OPENPGP.3"].algorithm == "nistp256"
+    assert changed.about["Signature PIN"] == "forced"
+    assert listing(home, other) == before
+    assert {prompt.answered for prompt in home.pinentry.prompts} == {True}
 
 
 def test_first_key_is_made_without_naming_an_algorithm(new_home: GnupgHome) -> None:
@@ -250,6 +273,23 @@ def test_certificate_for_a_new_key_serves_gpgsm(new_home: GnupgHome, work: Minte
     signed = new_home.gpgsm("-u", f"&{keygrip}", "--sign", input=MESSAGE).stdout
     assert "GOODSIG" in new_home.gpgsm("--status-fd", "1", "--verify", input=signed).out
     assert "X.509" in gpg_card(new_home, "list").out
+
+
+def test_gpgsm_makes_the_certificate_that_is_written(new_home: GnupgHome) -> None:
+    """A self-signed one, made with the key on the card; another home learns it from there."""
+    gpg_card(new_home, "generate", "--algo=rsa2048", "OPENPGP.1")
+    parameters = (
+        "Key-Type: card:OPENPGP.1\nSerial: random\nName-DN: CN=Alice\nName-Email: alice@example.org\n"
+        "Hash-Algo: SHA256\nKey-Usage: sign\nNot-After: 2040-01-01\n%commit\n"
+    )
+    new_home.write("cert.pem", new_home.gpgsm("--armor", "--generate-key", input=parameters).out)
+
+    gpg_card(new_home, "writecert", "OPENPGP.1", "<", "cert.pem")
+
+    new_home.gpgsm("--learn-card")
+    shown = new_home.gpgsm("-K", "--with-keygrip").out
+    assert "CN=Alice" in shown
+    assert f"keygrip: {listing(new_home).keys['OPENPGP.1'].keygrip}" in shown
 
 
 def test_what_is_no_certificate_is_refused(work_home: GnupgHome) -> None:
