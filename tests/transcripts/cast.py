@@ -9,13 +9,24 @@ from urllib.parse import unquote_to_bytes
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from scd.gcrypt.fingerprint import fingerprint
 from scd.gcrypt.sshkey import ssh_line
 from scd.service.serials import display_serial, helper_id, keyref, serial_mark, wire_serial
 from scd.token.model import TokenId
 from tests.daemon.memory import SOURCE_SCD
 from tests.fakes import fake_crypto
-from tests.fakes.fake_token import FakeKey, FakeToken, always_token, fixture_key, work_token, x25519_token
+from tests.fakes.fake_token import (
+    FakeKey,
+    FakeToken,
+    always_token,
+    empty_token,
+    fixture_key,
+    work_token,
+    x25519_token,
+)
+from tests.fakes.keys import certificate
 from tests.harness.assuan_client import pin_reply
+from tests.unit.gcrypt.keytocard import KEYTOCARD
 
 SOCKET = "/run/user/1000/scd-transcript/S.scd"
 
@@ -44,6 +55,7 @@ TOKENS: dict[str, Callable[[], FakeToken]] = {
     "work": lambda: _as_softhsm(work_token("c0aec6c4248fa139")),
     "always": lambda: _as_softhsm(always_token("a1a1a1a1a1a1a1a1")),
     "clone": lambda: _as_softhsm(_clone()),
+    "empty": lambda: _as_softhsm(empty_token("e0e0e0e0e0e0e0e0")),
     "montgomery": lambda: _as_softhsm(x25519_token("25519")),
     "empty-slot": lambda: _as_softhsm(FakeToken("", serial="", initialized=False)),
 }
@@ -52,9 +64,11 @@ TOKENS: dict[str, Callable[[], FakeToken]] = {
 class Names:
     """What the placeholders of a transcript stand for, as octets. `TOKEN/KEY` where there are several tokens.
 
-    `{serial}`, `{mark}`, `{display}`, `{pin}` take a token; `{grip:KEY}`, `{keyref:KEY}`, `{old-id:KEY}`,
-    `{public:KEY}`, `{ssh:KEY}`, `{certificate:KEY}` a key; `{signature:KEY}` and `{plain:KEY}` what an RSA key makes of
-    the last SETDATA, `{signature:KEY:HEX}` what any key that signs without chance makes of this block.
+    `{serial}`, `{mark}`, `{display}`, `{pin}`, `{so-pin}` take a token; `{grip:KEY}`, `{keyref:KEY}`, `{old-id:KEY}`,
+    `{public:KEY}`, `{ssh:KEY}`, `{certificate:KEY}` a key, by its label; `{signature:KEY}` and `{plain:KEY}` what an
+    RSA key makes of the last SETDATA, `{signature:KEY:HEX}` what any key that signs without chance makes of this
+    block; `{fingerprint:KEY:TIME}` that of the OpenPGP key made of it then.
+    `{keydata:ALGORITHM}` is what the agent sent of a private key once, `{der:FILE}` a certificate of softhsm-fixtures.
     `{pin=TEXT}` is gpg-agent's reply with this PIN, `{hex:HEX}` these octets, `{bytes:TEXT}` percent-escaped text,
     `{err:CODE}` the number in an ERR line, `{pid}` and `{socket}` the daemon's.
     """
@@ -74,6 +88,8 @@ class Names:
         if word in _OF_TOKEN:
             return _OF_TOKEN[word](self._token(rest))
         what, _, block = rest.partition(":")
+        if word == "fingerprint":
+            return _fingerprint(self._key(what)[1], int(block))
         return _OF_KEY[word](*self._key(what), bytes.fromhex(block) if block else self.block)
 
     def _token(self, label: str) -> FakeToken:
@@ -101,6 +117,11 @@ def _certificate(_token: FakeToken, key: FakeKey, _block: bytes) -> bytes:
     return key.certificate.der
 
 
+def _fingerprint(key: FakeKey, created: int) -> bytes:
+    encrypts = key.can_sign is False
+    return fingerprint(key.shown(True).public, created, encryption=encrypts).hex().upper().encode()
+
+
 def _plain(_token: FakeToken, key: FakeKey, block: bytes) -> bytes:
     """RSA: the ciphertext comes as a number that may have lost or gained leading zeros."""
     assert isinstance(key.private, rsa.RSAPrivateKey)
@@ -110,6 +131,8 @@ def _plain(_token: FakeToken, key: FakeKey, block: bytes) -> bytes:
 _PLAIN: dict[str, Callable[[str], bytes]] = {
     "hex": bytes.fromhex,
     "bytes": unquote_to_bytes,
+    "keydata": lambda name: KEYTOCARD[name][1],
+    "der": lambda name: certificate(name).der,
     "pid": lambda _: str(os.getpid()).encode(),
     "socket": lambda _: SOCKET.encode(),
     "err": lambda code: str(SOURCE_SCD + int(code)).encode(),
@@ -119,6 +142,7 @@ _OF_TOKEN: dict[str, Callable[[FakeToken], bytes]] = {
     "mark": lambda token: serial_mark(_serial(token)).encode(),
     "display": lambda token: display_serial(token.id, _serial(token)).replace(" ", "+").encode(),
     "pin": lambda token: pin_reply(token.pin.decode()),
+    "so-pin": lambda token: pin_reply(token.so_pin.decode()),
 }
 _OF_KEY: dict[str, Callable[[FakeToken, FakeKey, bytes], bytes]] = {
     "grip": lambda _token, key, _: key.shown(True).keygrip.hex().upper().encode(),

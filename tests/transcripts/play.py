@@ -3,9 +3,12 @@
 A file has a head of `# Name: value` lines and then, with comments (`#`) and blank lines between them, lines of the
 conversation: `C: ` what the client sends, `S: ` what the daemon must say. Placeholders in braces are those of
 `cast.Names`; in S lines also `{*}` for any octets and `{N octets}` for so many. Data lines are compared unescaped, and
-several in a row as one. One command is sent at a time; `S: [closed]` is the end of the connection.
-`! TOKEN FIELD=VALUE` changes a token behind the daemon's back. In the head, `Reference` names the sections of the
-protocol reference that the conversation stands for, `Tokens` those of `cast.TOKENS` that are present.
+several in a row as one; the client's are cut to the length of a line. One command is sent at a time; `S: [closed]` is
+the end of the connection. `! TOKEN FIELD=VALUE` changes a token behind the daemon's back.
+
+In the head, `Reference` names the sections of the protocol reference that the conversation stands for, `Tokens` those
+of `cast.TOKENS` that are present; `Configured` has the options openpgp-sign, -encr and -auth, as `sign=KEY` with a key
+of the first token, and `deny-admin`.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from scd.service.keyring import Keyring
 from scd.service.logins import Logins
 from scd.service.metadata import Metadata
 from scd.service.operations import Service
+from scd.service.places import AUTHENTICATE, ENCRYPT, SIGN, Role
 from scd.service.registry import RegisteredModule, Registry
 from scd.service.statefile import StateFile
 from tests.daemon.memory import Client
@@ -36,6 +40,8 @@ _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _OCTETS = re.compile(r"(\d+) octets")
 _SETDATA = re.compile(r"SETDATA (--append )?((?:[0-9A-F]{2})+)")
 _FINAL = (b"OK", b"ERR", b"INQUIRE")
+_OPTIONS = {"sign": SIGN, "encr": ENCRYPT, "auth": AUTHENTICATE}
+_PART_OF_LINE = re.compile(rb"(?:%..|[^%]){1,300}", re.DOTALL)
 
 
 class Mismatch(AssertionError):
@@ -97,10 +103,10 @@ class _Play:
         self._closed = False
 
     async def run(self) -> None:
-        module = RegisteredModule(MODULE, FakeModule(*self._tokens))
-        daemon = Daemon(
-            Service(Catalogue(Registry((module,))), Logins(None), {}, Metadata(StateFile(None)), Keyring(None))
-        )
+        configured = self._transcript.head.get("configured", "").split()
+        catalogue = Catalogue(Registry((RegisteredModule(MODULE, FakeModule(*self._tokens)),)))
+        service = Service(catalogue, Logins(None), self._roles(configured), Metadata(StateFile(None)), Keyring(None))
+        daemon = Daemon(service, deny_admin="deny-admin" in configured)
         daemon.socket_name = SOCKET
         client = Client(daemon)
         heard: list[bytes] = []
@@ -121,6 +127,10 @@ class _Play:
         await self._see_silence(client, heard)
         client.task.cancel()
         await asyncio.gather(client.task, return_exceptions=True)
+
+    def _roles(self, configured: list[str]) -> dict[Role, bytes]:
+        pairs = (option.split("=", 1) for option in configured if "=" in option)
+        return {_OPTIONS[name]: bytes.fromhex(self._names.value(f"grip:{key}").decode()) for name, key in pairs}
 
     async def _listen(self, client: Client, line: Line) -> list[bytes]:
         """All lines up to the next OK, ERR or INQUIRE, data lines joined and unescaped."""
@@ -178,7 +188,10 @@ class _Play:
             pieces[place] = (escape(value) if data else value).decode("latin-1")
         if named := _SETDATA.fullmatch("".join(pieces)):
             self._names.block = (self._names.block if named[1] else b"") + bytes.fromhex(named[2])
-        return "".join(pieces).encode("latin-1") + b"\n"
+        octets = "".join(pieces).encode("latin-1")
+        if not data:
+            return octets + b"\n"
+        return b"".join(b"D " + part + b"\n" for part in _PART_OF_LINE.findall(octets[2:]))
 
     def _value(self, line: Line, name: str) -> bytes:
         try:

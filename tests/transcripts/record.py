@@ -12,18 +12,27 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from scd.service.places import ROLES
 from scd.service.serials import display_serial, keyref, serial_mark, wire_serial
 from scd.token.model import TokenId
-from tests.e2e import user
+from tests.e2e import cards, user
+from tests.harness.dialogue import edit_key
 from tests.harness.gnupg import CommandFailed, GnupgHome, scd_config
 from tests.harness.tokens import MintedToken, mint
 
 _LINE = re.compile(r"DBG: (chan_\d+) (<-|->) (.*)")
 _GREETING = "OK PKCS#11 smart-card server"
 _BINARY = re.compile(r"\[ 44 20 .*\]|\[\[Confidential data not shown\]\]")  # the latter since gpg-agent 2.4
-_NAMED = re.compile(r"^C: ([A-Z]+) .*\{(?:grip|keyref):([^}]+)\}$")
+_NAMED = re.compile(r"^C: ([A-Z]+) .*?(?:\{(?:grip|keyref):([^}]+)\}|(OPENPGP\.[123]))$")
+_PLACED = re.compile(r"KEYPAIRINFO \{grip:([^}]+)\} (OPENPGP\.[123]) ")
+_NEW = re.compile(
+    r"KEYPAIRINFO ([0-9A-F]{40}) OPENPGP\.([123]) .*\nS: S KEY-FPR ([0-9A-F]{40})\nS: S KEY-CREATED-AT (\d+)"
+)
+_IN_PLACE = re.compile(r"KEYPAIRINFO ([0-9A-F]{40}) OPENPGP\.([123]) ")
+_ATTACHED = re.compile(r"KEY-FPR ([123]) ([0-9A-F]{40})\n(?:S: S KEY-(?:FPR|TIME) .*\n)*?S: S KEY-TIME \1 (\d+)")
 _ANSWERS = {"READKEY": "public", "READCERT": "certificate", "PKSIGN": "signature", "PKAUTH": "signature",
             "PKDECRYPT": "plain"}  # fmt: skip
 
@@ -85,42 +94,85 @@ def kill(home: GnupgHome, _token: MintedToken) -> None:
     home.connect_agent("SCD SERIALNO", "scd killscd")
 
 
-Scenario = Callable[[GnupgHome, MintedToken], None]
+def card_edit_generate(home: GnupgHome, _token: MintedToken) -> None:
+    """Three keys made on the token, of the kind chosen with key-attr: on NIST P-256."""
+    choices: dict[str, cards.Answer] = {"cardedit.genkeys.algo": ("2",) * 3, "keygen.curve": ("3",) * 3}
+    cards.generate(home, "key-attr", answers=choices)
 
-# What is recorded, and what must have happened before.
-SCENARIOS: dict[str, tuple[Scenario | None, Scenario]] = {
-    "card-status": (None, card_status),
-    "sign": (set_up, sign),
-    "wrong-pin": (set_up, wrong_pin),
-    "pinentry-cancel": (set_up, cancel),
-    "decrypt": (set_up, decrypt),
-    "quick-gen-key": (card_status, quick_gen_key),
-    "gpgsm-learn-card": (None, gpgsm_learn_card),
-    "ssh": (None, ssh),
-    "killscd": (None, kill),
+
+def roles(home: GnupgHome, token: MintedToken) -> None:
+    """The configuration names the keys of the three places."""
+    of = {"sign": "rsa2048", "encr": "rsa2048-bare", "auth": "p256"}
+    user.with_roles(home, **{role: user.grip(token.objects[name]) for role, name in of.items()})
+
+
+def existing_key_generate(home: GnupgHome, _token: MintedToken) -> None:
+    """An OpenPGP key of the three keys that the configuration names."""
+    cards.generate(home)
+
+
+def key_on_disk(home: GnupgHome, _token: MintedToken) -> None:
+    """An OpenPGP key in a file."""
+    cards.local_key(home, "nistp256")
+
+
+def keytocard(home: GnupgHome, _token: MintedToken) -> None:
+    """It is moved to the token."""
+    primary = home.gpg("-k", "--with-colons").out.split("fpr:::::::::")[1][:40]
+    answers: dict[str, cards.Answer] = {"keyedit.keytocard.use_primary": "y", "cardedit.genkeys.storekeytype": "1"}
+    edit_key(home, primary, "keytocard", answers=answers)
+
+
+Act = Callable[[GnupgHome, MintedToken], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is recorded, what must have happened before, and on which token."""
+
+    act: Act
+    before: Act | None = None
+    token: str = "work"
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "card-status": Scenario(card_status),
+    "sign": Scenario(sign, set_up),
+    "wrong-pin": Scenario(wrong_pin, set_up),
+    "pinentry-cancel": Scenario(cancel, set_up),
+    "decrypt": Scenario(decrypt, set_up),
+    "quick-gen-key": Scenario(quick_gen_key, card_status),
+    "gpgsm-learn-card": Scenario(gpgsm_learn_card),
+    "ssh": Scenario(ssh),
+    "killscd": Scenario(kill),
+    "card-edit-generate": Scenario(card_edit_generate, token="empty"),
+    "existing-key-generate": Scenario(existing_key_generate, roles),
+    "keytocard": Scenario(keytocard, key_on_disk, "empty"),
 }
 
 
 def record(name: str, folder: Path) -> str:
     """Run one scenario in a new home; the daemon's part of the conversation as a transcript."""
-    before, act = SCENARIOS[name]
-    tokens = mint(folder / f"{name}.tokens", ("work",))
-    token = tokens.tokens["work"]
+    scenario = SCENARIOS[name]
+    tokens = mint(folder / f"{name}.tokens", (scenario.token,))
+    token = tokens.tokens[scenario.token]
     with GnupgHome(tokens) as home:
         home.write("scd.conf", scd_config(tokens, home.daemon_log))
         home.pinentry.always(token.pin)
-        if before is not None:
-            before(home, token)
+        if scenario.before is not None:
+            home.start_agent()
+            scenario.before(home, token)
             home.stop_agent()
             home.agent_log.unlink()
         home.start_agent()
         try:
-            act(home, token)
+            scenario.act(home, token)
         except CommandFailed as error:
             print(error, file=sys.stderr)  # noqa: T201  # a cancelled signature is a scenario, too
         lines = conversation(home.agent_log.read_text(encoding="utf-8", errors="replace"))
     version = ".".join(map(str, user.gnupg_version()))
-    head = [f"# {name}", f"# Modelled on: recorded with gpg-agent {version}, scd and SoftHSM", "# Tokens: work"]
+    head = [f"# {name}", f"# Modelled on: recorded with gpg-agent {version}, scd and SoftHSM"]
+    head.append(f"# Tokens: {scenario.token}")
     named = with_placeholders("\n".join(lines), token).split("\n")
     return "\n".join([*head, *completed(named)]) + "\n"
 
@@ -149,23 +201,42 @@ def with_placeholders(text: str, token: MintedToken) -> str:
             names[entry.keygrip] = f"grip:{entry.name}"
             names[keyref(serial, entry.cka_id, grip, unique=True)] = f"keyref:{entry.name}"
     names[serial_mark(serial)] = "mark"
+    names |= new_keys(text, names)
     for value, name in names.items():
         text = re.sub(rf"{re.escape(value)}(?![0-9A-F])", f"{{{name}}}", text)
     text = re.sub(r"\S*/scd-\w+/S\.scd", "{socket}", text)
     return text.replace(f"P11.{serial_mark(serial)}", "P11.{mark}")
 
 
+def new_keys(text: str, known: dict[str, str]) -> dict[str, str]:
+    """The keygrips and fingerprints of keys that were made, taken in or attached; by the labels new keys are given."""
+    titles = {str(role.number): role.title for role in ROLES}
+    names: dict[str, str] = {}
+    for grip, place in _IN_PLACE.findall(text):
+        titles[place] = known.get(grip, f"grip:{titles[place]}").removeprefix("grip:")
+        names[grip] = f"grip:{titles[place]}"
+    found = [(place, print_, created) for _, place, print_, created in _NEW.findall(text)]
+    for place, print_, created in found + _ATTACHED.findall(text):
+        names[print_] = f"fingerprint:{titles[place]}:{created}"
+    return names
+
+
 def completed(lines: list[str]) -> list[str]:
     """What stands for binary data, by the command or the inquiry that it answers."""
     answer = "*"
+    reply = "pin"
+    placed: dict[str, str] = {}
     done: list[str] = []
     for line in lines:
+        placed |= {place: name for name, place in _PLACED.findall(line)}
         if named := _NAMED.match(line):
-            word = _ANSWERS.get(named[1])
-            answer = f"{word}:{named[2]}" if word else "*"
+            word, name = _ANSWERS.get(named[1]), named[2] or placed.get(named[3])
+            answer = f"{word}:{name}" if word and name else "*"
         elif line.startswith("C: ") and not line.startswith(("C: D ", "C: END")):
             answer = "*"
-        done.append(line.replace("D {*}", "D {pin}" if line.startswith("C: ") else f"D {{{answer}}}"))
+        elif line.startswith("S: INQUIRE "):
+            reply = "pin" if line.startswith("S: INQUIRE NEEDPIN") else "*"
+        done.append(line.replace("D {*}", f"D {{{reply}}}" if line.startswith("C: ") else f"D {{{answer}}}"))
     return done
 
 

@@ -131,11 +131,12 @@ def _key_attributes(face: Face) -> list[str]:
 
 
 def _algorithm_name(face: Face, role: Role) -> str:
-    """What was chosen for the place's next key, else what its present one is."""
+    """What was chosen for the place's next key, else what its present one is: what GENKEY makes there, too."""
     chosen = face.data.get(attribute_label(role))
     if chosen:
         return chosen.decode("ascii", "replace")
-    key = face.service.places.key(role, face.card)
+    places = face.service.places
+    key = places.configured(role, face.card) or places.occupants(face.card).get(role)
     return key.pair.public.algorithm if key else DEFAULT_ALGORITHM
 
 
