@@ -40,6 +40,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _OCTETS = re.compile(r"(\d+) octets")
 _SETDATA = re.compile(r"SETDATA (--append )?((?:[0-9A-F]{2})+)")
 _FINAL = (b"OK", b"ERR", b"INQUIRE")
+_VALUES = {"True": True, "False": False, "None": None}
 _OPTIONS = {"sign": SIGN, "encr": ENCRYPT, "auth": AUTHENTICATE}
 _PART_OF_LINE = re.compile(rb"(?:%..|[^%]){1,300}", re.DOTALL)
 
@@ -203,8 +204,12 @@ class _Play:
         label, _, assignment = text.partition(" ")
         name, _, value = assignment.partition("=")
         token = next(token for token in self._tokens if token.label == label)
-        setattr(token, name, {"True": True, "False": False}[value] if value in ("True", "False") else int(value))
+        setattr(token, name, _VALUES[value] if value in _VALUES else _number_or_words(value))
 
     def _mismatch(self, line: Line, expected: str, heard: bytes) -> Mismatch:
         shown = heard.decode("utf-8", "backslashreplace")
         return Mismatch(f"{self._transcript.path.name}:{line.number}\n  expected: {expected}\n  came:     {shown!r}")
+
+
+def _number_or_words(value: str) -> int | tuple[str, ...]:
+    return int(value) if value.isdigit() else tuple(value.split(","))

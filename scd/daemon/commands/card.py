@@ -79,7 +79,8 @@ async def learn(conn: Connection, args: Arguments) -> None:
 
 
 async def _introduce(conn: Connection, card: Card, *, known: bool) -> None:
-    conn.status("READER", escape(f"PKCS#11 {card.module.name}: {card.token.id.label}"))
+    # A colon would spoil the line of `gpg --with-colons --card-status`, which shows the name as it is.
+    conn.status("READER", escape(f"PKCS#11 {card.module.name} ({card.token.id.label})".replace(":", ".")))
     conn.status("SERIALNO", card.serial)
     if known:
         await conn.inquire("KNOWNCARDP", card.serial)
