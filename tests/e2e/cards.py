@@ -21,7 +21,9 @@ ABOUT_THE_KEY: dict[str, Answer] = {
 
 @dataclass(frozen=True, slots=True)
 class CardStatus:
-    """`gpg --with-colons --card-status`: `fields` by the first word of each line; `complaints` is stderr."""
+    """`gpg --with-colons --card-status`: `fields` by the first word of each line; `complaints` is what stderr says
+    but for files that gpg creates.
+    """
 
     fields: dict[str, list[str]]
     complaints: str
@@ -49,15 +51,20 @@ def card_status(home: GnupgHome, *serial: str) -> CardStatus:
     for line in shown.out.splitlines():
         word, _, rest = line.partition(":")
         fields.setdefault(word if word != "keyattr" else word + rest[0], rest.split(":"))
-    return CardStatus(fields, shown.err)
+    complaints = [line for line in shown.err.splitlines() if not line.endswith(" created")]
+    return CardStatus(fields, "\n".join(complaints))
 
 
 def generate(
-    home: GnupgHome, *before: str, backup: str = "n", answers: dict[str, Answer] | None = None
+    home: GnupgHome,
+    *before: str,
+    backup: str = "n",
+    answers: dict[str, Answer] | None = None,
+    check: bool = True,
 ) -> Conversation:
     """`generate` in --card-edit, after the admin commands in `before`."""
     table = {"cardedit.genkeys.backup_enc": backup, **ABOUT_THE_KEY, **(answers or {})}
-    return card_edit(home, "admin", *before, "generate", answers=table)
+    return card_edit(home, "admin", *before, "generate", answers=table, check=check)
 
 
 def made(talk: Conversation) -> str:
@@ -77,33 +84,31 @@ def elliptic(home: GnupgHome) -> None:
         attribute(home, place, algorithm, "nistp256")
 
 
-def local_key(home: GnupgHome, algorithm: str, *subkeys: tuple[str, str], usage: str = "sign,cert") -> list[str]:
+def local_key(
+    home: GnupgHome, algorithm: str, *subkeys: tuple[str, str], usage: str = "sign,cert", name: str = "bob"
+) -> list[str]:
     """An OpenPGP key on disk without passphrase: the fingerprints of the primary key and of `subkeys` (kind, usage)."""
     options = ("--pinentry-mode", "loopback", "--passphrase", "", "--status-fd", "1")
-    shown = home.gpg(*options, "--quick-gen-key", "Bob <bob@example.org>", algorithm, usage, "never")
+    shown = home.gpg(*options, "--quick-gen-key", f"Bob <{name}@example.org>", algorithm, usage, "never")
     primary = created(shown.out)
     for kind, usage in subkeys:
         home.gpg(*options, "--quick-add-key", primary, kind, usage, "never")
-    return secret_fingerprints(home)
+    return secret_fingerprints(home, primary)
 
 
-def secret_fingerprints(home: GnupgHome) -> list[str]:
-    """The primary key and the subkeys of every key with a secret half, in gpg's order."""
-    return [line.split(":")[9] for line in _secret_lines(home) if line.startswith("fpr:")]
+def secret_fingerprints(home: GnupgHome, *keys: str) -> list[str]:
+    """The primary key and the subkeys of these keys, or of all that have a secret half, in gpg's order."""
+    return _in_listing(home, "fpr", keys)
 
 
-def secret_keygrips(home: GnupgHome) -> list[str]:
+def secret_keygrips(home: GnupgHome, *keys: str) -> list[str]:
     """The keygrips in the order of `secret_fingerprints`."""
-    return [line.split(":")[9] for line in _secret_lines(home) if line.startswith("grp:")]
+    return _in_listing(home, "grp", keys)
 
 
-def serials_of_secrets(home: GnupgHome) -> list[str]:
-    """Where gpg says each secret key is: a card's serial number, or `+` for a file."""
-    return [line.split(":")[14] for line in _secret_lines(home) if line[:4] in ("sec:", "ssb:")]
-
-
-def _secret_lines(home: GnupgHome) -> list[str]:
-    return home.gpg("-K", "--with-colons").out.splitlines()
+def _in_listing(home: GnupgHome, kind: str, keys: tuple[str, ...]) -> list[str]:
+    listing = home.gpg("-K", "--with-colons", *keys).out.splitlines()
+    return [line.split(":")[9] for line in listing if line.startswith(f"{kind}:")]
 
 
 def is_stub(home: GnupgHome, keygrip: str) -> bool:

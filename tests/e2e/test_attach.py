@@ -12,6 +12,7 @@ from tests.e2e.cards import (
     elliptic,
     generate,
     keys_on_card,
+    local_key,
     made,
     secret_fingerprints,
     secret_keygrips,
@@ -116,20 +117,37 @@ def test_card_key_is_added_as_a_subkey(home: GnupgHome, work: Minted) -> None:
 @pytest.mark.parametrize("place", [1, 2, 3])
 def test_addcardkey_makes_a_subkey_in_its_place(new_home: GnupgHome, place: int) -> None:
     elliptic(new_home)
+    fingerprint = local_key(new_home, "nistp384")[0]
+
+    edit_key(
+        new_home, fingerprint, "addcardkey",
+        answers={"cardedit.genkeys.subkeytype": str(place), "keygen.valid": "0"},
+    )  # fmt: skip
+
+    subkey = secret_fingerprints(new_home)[1]
+    assert card_status(new_home).fingerprints == [subkey if place == number else "" for number in (1, 2, 3)]
+    if place == 1:
+        sign_and_verify(new_home, subkey)
+    if place == 2:
+        encrypt_and_decrypt(new_home, fingerprint)
+
+
+def test_addcardkey_asks_before_it_replaces_one_key(new_home: GnupgHome) -> None:
+    elliptic(new_home)
     fingerprint = made(generate(new_home))
     before = card_status(new_home)
 
     edit_key(
         new_home, fingerprint, "addcardkey",
         answers={
-            "cardedit.genkeys.subkeytype": str(place), "cardedit.genkeys.replace_key": "y", "keygen.valid": "0"
+            "cardedit.genkeys.subkeytype": "2", "cardedit.genkeys.replace_key": "y", "keygen.valid": "0"
         },
     )  # fmt: skip
 
     after = card_status(new_home)
-    changed = [old != new for old, new in zip(before.fingerprints, after.fingerprints, strict=True)]
-    assert changed == [number == place for number in (1, 2, 3)]
-    assert after.fingerprints[place - 1] in secret_fingerprints(new_home)
+    assert after.fingerprints[1] == secret_fingerprints(new_home)[-1]
+    assert [after.fingerprints[0], after.fingerprints[2]] == [before.fingerprints[0], before.fingerprints[2]]
+    encrypt_and_decrypt(new_home, fingerprint)
 
 
 def test_learn_card_sees_a_certificate_written_before(gnupg_home: MakeHome, own_card: TokensOf, work: Minted) -> None:

@@ -34,8 +34,14 @@ DONE = ["SC_OP_SUCCESS"]
 
 
 def outcomes(status: tuple[str, ...]) -> list[str]:
-    """How each change ended, in order."""
-    return [line for line in status if line.startswith("SC_OP_")]
+    """How each change ended, in order. gpg 2.2.40 tells of each failure twice."""
+    lines = (line for line in status if line.startswith("SC_OP_"))
+    found = []
+    for line in lines:
+        found.append(line)
+        if line not in DONE:
+            assert next(lines) == line
+    return found
 
 
 def test_what_is_written_about_the_holder_is_shown(new_home: GnupgHome) -> None:
@@ -45,7 +51,7 @@ def test_what_is_written_about_the_holder_is_shown(new_home: GnupgHome) -> None:
 
     assert outcomes(talk.status) == DONE * 7
     fields = card_status(new_home).fields
-    assert fields["name"][:2] == ["Example", "Alice"] or fields["name"][0] == "Alice Example"
+    assert fields["name"][:2] == ["Alice", "Example"]
     assert ":".join(fields["url"]).startswith("https\\x3a//example.org/alice+key.asc?a=1%202")
     assert fields["login"][0] == "alice"
     assert fields["lang"][0] == "deen"
@@ -141,12 +147,11 @@ def test_change_pin_command_has_the_same_menu(new_home: GnupgHome, blank: Minted
 
 
 def test_admin_verify_checks_the_so_pin(new_home: GnupgHome, blank: Minted) -> None:
-    new_home.pinentry.always(None)
     new_home.pinentry.script(blank.tokens["empty"].so_pin)
 
     talk = card_edit(new_home, "admin verify", "name", answers=NAME)
 
-    assert "keygen.smartcard.surname" in talk.asked
+    assert outcomes(talk.status) == DONE
     assert "SO PIN" in new_home.pinentry.prompts[0].description
 
 
@@ -154,7 +159,7 @@ def test_admin_verify_with_the_wrong_pin_allows_nothing(new_home: GnupgHome) -> 
     new_home.pinentry.always(None)
     new_home.pinentry.script("not-the-so-pin")
 
-    talk = card_edit(new_home, "admin verify", "name", answers=NAME)
+    talk = card_edit(new_home, "admin verify", "name", answers=NAME, check=False)
 
     assert "keygen.smartcard.surname" not in talk.asked
 
@@ -233,12 +238,12 @@ def test_forbidden_changes_are_refused_without_a_prompt(gnupg_home: MakeHome, bl
     home: GnupgHome = gnupg_home(blank, config=scd_config(blank) + f"{option}\n")
     home.pinentry.always(blank.tokens["empty"].pin)
 
-    talk = card_edit(home, "admin", "name", "passwd", answers={**NAME, "cardutil.change_pin.menu": ("1", "3", "Q")})
+    answers: dict[str, Answer] = {**NAME, "cardutil.change_pin.menu": ("1", "2", "3", "Q")}
+    talk = card_edit(home, "admin", "name", "forcesig", "passwd", answers=answers, check=False)
 
-    assert all(line.startswith("SC_OP_FAILURE") for line in outcomes(talk.status))
-    assert len(outcomes(talk.status)) == 3
+    assert outcomes(talk.status) == ["SC_OP_FAILURE"] * 5
+    assert len(lines_to_daemon(home, "PASSWD")) == 3
     assert home.pinentry.prompts == []
-    assert lines_to_daemon(home, "SCD SETATTR DISP-NAME") or lines_to_daemon(home, "SETATTR DISP-NAME")
 
 
 @pytest.mark.parametrize("option", ["deny-admin", "read-only"])
@@ -246,7 +251,7 @@ def test_generate_is_refused_where_changes_are_forbidden(gnupg_home: MakeHome, b
     home: GnupgHome = gnupg_home(blank, config=scd_config(blank) + f"{option}\n")
     home.pinentry.always(blank.tokens["empty"].pin)
 
-    talk = generate(home)
+    talk = generate(home, check=False)
 
     assert "KEY_NOT_CREATED" in {line.split()[0] for line in talk.status}
     assert keys_on_card(home) == {}

@@ -64,8 +64,8 @@ def test_backup_of_the_encryption_key_is_a_file_and_the_key_a_stub(new_home: Gnu
 @pytest.mark.parametrize(
     ("number", "sign", "encrypt"),
     [
-        pytest.param("1", ["22", "ed25519"], ["18", "cv25519"], id="curve25519"),
-        pytest.param("3", ["19", "nistp256"], ["18", "nistp256"], id="nistp256"),
+        pytest.param("1", ["22", "Ed25519"], ["18", "Curve25519"], id="curve25519"),
+        pytest.param("3", ["19", "NIST P-256"], ["18", "NIST P-256"], id="nistp256"),
         pytest.param("6", ["19", "brainpoolP256r1"], ["18", "brainpoolP256r1"], id="brainpoolP256r1"),
     ],
 )
@@ -188,11 +188,10 @@ def test_existing_keys_give_the_same_fingerprints_in_another_home(gnupg_home: Ma
 
 
 def test_generate_without_the_pin_makes_nothing(new_home: GnupgHome) -> None:
-    elliptic(new_home)
     new_home.pinentry.always(None)
 
-    failed = generate(new_home)
+    failed = generate(new_home, check=False)
 
-    assert failed.said("SC_OP_FAILURE") == ["1"]
+    assert "1" in failed.said("SC_OP_FAILURE")
     assert lines_to_daemon(new_home, "GENKEY") == []
     assert keys_on_card(new_home) == {}

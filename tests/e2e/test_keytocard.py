@@ -14,7 +14,7 @@ from tests.e2e.cards import (
     secret_keygrips,
 )
 from tests.e2e.conftest import MakeHome, TokensOf
-from tests.e2e.user import sign_and_verify
+from tests.e2e.user import encrypt_and_decrypt, sign_and_verify
 from tests.harness.dialogue import Answer, Conversation, edit_key
 from tests.harness.gnupg import GnupgHome
 
@@ -33,8 +33,8 @@ def move_all(home: GnupgHome, fingerprint: str) -> Conversation:
     ("primary", "encryption", "authentication"),
     [
         ("rsa2048", "rsa3072", "rsa2048"),
-        ("nistp256", "nistp256", "nistp256"),
-        ("brainpoolP256r1", "brainpoolP256r1", "nistp384"),
+        ("nistp256", "nistp256", "nistp256/ecdsa"),
+        ("brainpoolP256r1", "brainpoolP256r1", "nistp384/ecdsa"),
         ("ed25519", "cv25519", "ed25519"),
     ],
 )
@@ -72,7 +72,7 @@ def test_occupied_place_is_asked_about(new_home: GnupgHome) -> None:
     first = local_key(new_home, "nistp256")
     edit_key(new_home, first[0], "keytocard", answers={**PRIMARY, "cardedit.genkeys.storekeytype": "1"})
     before = keys_on_card(new_home)
-    second = [one for one in local_key(new_home, "nistp384") if one not in first]
+    second = local_key(new_home, "nistp384", name="carol")
 
     refused = edit_key(
         new_home, second[0], "keytocard",
@@ -109,15 +109,11 @@ def test_key_moved_to_a_place_that_another_fills_by_its_usage(gnupg_home: MakeHo
     sign_and_verify(home, prints[0])
 
 
-def test_primary_key_with_encryption_in_one_moves_to_two_places(new_home: GnupgHome) -> None:
-    """The same key twice on a token makes no sense; the second time is refused and nothing is lost."""
+def test_one_key_for_signatures_and_decryption_does_both_from_one_place(new_home: GnupgHome) -> None:
+    """It can be on the token once only, and its OpenPGP flags are not told: nobody must lose the way to their mail."""
     prints = local_key(new_home, "rsa2048", usage="sign,encr,cert")
-    (keygrip,) = secret_keygrips(new_home)
 
-    edit_key(
-        new_home, prints[0], "keytocard", "keytocard",
-        answers={"keyedit.keytocard.use_primary": ("y", "y"), "cardedit.genkeys.storekeytype": ("1", "2")},
-    )  # fmt: skip
+    edit_key(new_home, prints[0], "keytocard", answers={**PRIMARY, "cardedit.genkeys.storekeytype": "1"})
 
-    assert list(keys_on_card(new_home)) == [keygrip]
     sign_and_verify(new_home, prints[0])
+    encrypt_and_decrypt(new_home, prints[0])

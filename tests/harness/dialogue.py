@@ -47,9 +47,13 @@ class Conversation:
 def card_edit(
     home: GnupgHome, *commands: str, answers: Mapping[str, Answer] | None = None, check: bool = True
 ) -> Conversation:
-    """`gpg --expert --card-edit` with these commands and then `quit`; see `converse` for `answers`."""
+    """`gpg --expert --card-edit` with these commands and then `quit`; see `converse` for `answers`.
+
+    Not with the home's `trust-model always`: gpg 2.2.40 then ends at the new key when there is no trustdb yet.
+    """
     table = {"cardedit.prompt": (*commands, "quit"), **(answers or {})}
-    return converse(home, "--expert", "--with-colons", "--card-edit", answers=table, check=check)
+    options = ("--expert", "--trust-model", "pgp", "--with-colons")
+    return converse(home, *options, "--card-edit", answers=table, check=check)
 
 
 def edit_key(

@@ -31,7 +31,6 @@ class Pinentry:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700)
         self._folder = folder
-        self._script: tuple[str | None, ...] = ()
         self._by_text: dict[str, str | None] = {}
         self._always: str | None = None
         self._confirm = False
@@ -45,7 +44,7 @@ class Pinentry:
         ]
         self.program.write_text(f"#!/bin/sh\nexec {shlex.join(words)}\n", encoding="utf-8")
         self.program.chmod(0o700)
-        self._save()
+        self._save(())
 
     def always(self, answer: str | None) -> None:
         """Answer every PIN prompt so."""
@@ -59,8 +58,7 @@ class Pinentry:
 
     def script(self, *answers: str | None) -> None:
         """Answer the next PIN prompts so, one after the other; replaces what is left of an earlier script."""
-        self._script = answers
-        self._save()
+        self._save(answers)
 
     def confirm(self, agree: bool) -> None:
         """Press OK (or Cancel, the default) where a question needs no PIN, such as "insert the card"."""
@@ -79,9 +77,12 @@ class Pinentry:
         """Begin a new list of prompts."""
         (self._folder / "prompts.jsonl").unlink(missing_ok=True)
 
-    def _save(self) -> None:
+    def _save(self, script: tuple[str | None, ...] | None = None) -> None:
+        """None leaves the script as it is; the program has taken from it what was answered."""
+        if script is None:
+            script = json.loads((self._folder / "plan.json").read_text(encoding="utf-8"))["script"]
         plan = {
-            "script": self._script,
+            "script": script,
             "by_text": self._by_text,
             "always": self._always,
             "confirm": self._confirm,
