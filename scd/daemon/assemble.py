@@ -20,6 +20,7 @@ from scd.service.pincache import PinCache
 from scd.service.places import AUTHENTICATE, ENCRYPT, SIGN, Role
 from scd.service.registry import RegisteredModule, Registry
 from scd.service.statefile import STATE_FILE, StateFile
+from scd.service.stubs import Stubs
 from scd.token.errors import TokenError
 from scd.token.port import TokenModule
 
@@ -55,8 +56,9 @@ def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Servi
     cache = PinCache() if settings.use_gnupg_pin_cache else None
     state = StateFile(os.path.join(settings.home, STATE_FILE))
     return Service(
-        Catalogue(registry), Logins(settings.pin_cache_s, cache), roles, Metadata(state), Keyring(settings.home)
-    )
+        Catalogue(registry), Logins(settings.pin_cache_s, cache), roles, Metadata(state), Keyring(settings.home),
+        Stubs(settings.home),
+    )  # fmt: skip
 
 
 def _registered(module: PlannedModule) -> RegisteredModule:

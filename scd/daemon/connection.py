@@ -40,8 +40,9 @@ class ClientGone(Exception):
 class Connection:
     """`data` is what SETDATA collected; `serial` the card this client chose, None for the default one.
 
-    `current` is the card it has worked with; when that one is gone, only SERIALNO or RESTART make it forgotten. `peer`
-    is the client's process, 0 when not known; `has_cache` whether it has a PIN cache, None as long as nobody asked.
+    `stood_for` is an absent card it asked for, and was given `serial` instead. `current` is the card it has worked
+    with; when that one is gone, only SERIALNO or RESTART make it forgotten. `peer` is the client's process, 0 when not
+    known; `has_cache` whether it has a PIN cache, None as long as nobody asked.
     """
 
     def __init__(self, daemon: Daemon, transport: Transport, *, is_pipe: bool = False, peer: int = 0) -> None:
@@ -51,6 +52,7 @@ class Connection:
         self.data = bytearray()
         self.serial: str | None = None
         self.current: str | None = None
+        self.stood_for: str | None = None
         self.slowdown = Slowdown()
         self._peer = peer
         self.has_cache: bool | None = None
@@ -245,6 +247,10 @@ class Connection:
             self.current = card.serial
         return card
 
+    async def key_name(self, name: str) -> str:
+        """What to call a key for the service. The client that asked for an absent card has a name from there."""
+        return name if self.stood_for is None else self.service.name_now(name, self.stood_for, await self.card())
+
     async def need_card(self) -> Card:
         """As `card`, or ERR: CARD_REMOVED as long as the one worked with before is gone and SERIALNO has not come."""
         card = await self.card()
@@ -264,7 +270,7 @@ class Connection:
     def forget_session(self) -> None:
         """What RESTART ends: data, choice of card; the login stays."""
         self.data.clear()
-        self.serial = self.current = None
+        self.serial = self.current = self.stood_for = None
 
 
 def _shown(spec: CommandSpec | None, command: Command) -> str:

@@ -16,6 +16,7 @@ from scd.service.logins import Asker, Logins
 from scd.service.metadata import Metadata
 from scd.service.places import BY_NAME, SIGN, Places, Role
 from scd.service.signing import decrypted_form, to_be_decrypted, to_be_signed
+from scd.service.stubs import Stubs
 from scd.token.errors import KeyNotFound, PinRequired, TokenError, TokenFailure, TokenNotPresent, TokenRemoved
 from scd.token.model import Certificate
 from scd.token.port import DecryptRequest, SignRequest
@@ -36,13 +37,14 @@ class Service:
 
     def __init__(
         self, catalogue: Catalogue, logins: Logins, configured: Mapping[Role, bytes], metadata: Metadata,
-        keyring: Keyring,
+        keyring: Keyring, stubs: Stubs | None = None,
     ) -> None:  # fmt: skip
         self.catalogue = catalogue
         self.logins = logins
         self.metadata = metadata
         self.places = Places(catalogue, configured, self.data)
         self.attachments = Attachments(self.data, keyring)
+        self._stubs = stubs or Stubs(None)
         self._data: dict[str, Mapping[str, bytes]] = {}
 
     def data(self, card: Card) -> Mapping[str, bytes]:
@@ -91,6 +93,15 @@ class Service:
             key = self.places.key(role, card)
             return [key] if key else []
         return self.catalogue.find(name, card)
+
+    def stand_in(self, serial: str) -> Card | None:
+        """The card for a client that asks for the absent `serial` because a stub of one of its keys names that."""
+        return self._stubs.stand_in(serial, self.catalogue.ordered(self.catalogue.default()))
+
+    def name_now(self, name: str, absent: str, stand_in: Card | None) -> str:
+        """The keygrip of the key that was called `name` on the card `absent`; `name` itself where no stub tells."""
+        key = self._stubs.key(absent, name, self.catalogue.keys(stand_in))
+        return key.keygrip_hex if key else name
 
     async def find(self, name: str, card: Card | None) -> list[CardKey]:
         """As `known`, and look at the tokens again before giving up. Never prompts."""

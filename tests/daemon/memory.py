@@ -18,6 +18,7 @@ from scd.service.operations import Service
 from scd.service.places import Role
 from scd.service.registry import RegisteredModule, Registry
 from scd.service.statefile import StateFile
+from scd.service.stubs import Stubs
 from scd.token.port import TokenModule
 
 SOURCE_SCD = 6 << 24
@@ -115,11 +116,12 @@ class Client:
 
 
 def service_over(
-    *modules: TokenModule, lease_s: float | None = None, roles: Mapping[Role, bytes] | None = None
-) -> Service:
+    *modules: TokenModule, lease_s: float | None = None, roles: Mapping[Role, bytes] | None = None,
+    home: str | None = None,
+) -> Service:  # fmt: skip
     registered = tuple(RegisteredModule(f"module{n}", module) for n, module in enumerate(modules))
     metadata, keyring = Metadata(StateFile(None)), Keyring(None)
-    return Service(Catalogue(Registry(registered)), Logins(lease_s), roles or {}, metadata, keyring)
+    return Service(Catalogue(Registry(registered)), Logins(lease_s), roles or {}, metadata, keyring, Stubs(home))
 
 
 def with_client(

@@ -74,11 +74,12 @@ class FakeToken:
     has_random: bool = True
     full: bool = False
     data: dict[str, bytes] = field(default_factory=dict)
+    twin: int = 0
 
     @property
     def id(self) -> TokenId:
-        """The four texts."""
-        return TokenId("scd tests", "fake", self.serial, self.label)
+        """The four texts, and the number among tokens that share them."""
+        return TokenId("scd tests", "fake", self.serial, self.label, self.twin)
 
     @property
     def tries(self) -> PinTries:

@@ -29,7 +29,7 @@ async def serialno(conn: Connection, args: Arguments) -> None:
     if args.rest.lower() not in _APPLICATIONS:
         raise CommandError(GpgErr.NOT_SUPPORTED, f"no application {args.rest}")
     await conn.service.rescan()
-    conn.current = None
+    conn.current = conn.stood_for = None
     demanded = args.value("--demand")
     if demanded is not None:
         await _choose(conn, demanded)
@@ -45,8 +45,10 @@ async def serialno(conn: Connection, args: Arguments) -> None:
 
 
 async def _choose(conn: Connection, demanded: str) -> Card:
-    """The card with this serial, or with an old stub's that stands for it, becomes the client's."""
+    """The card with this serial becomes the client's, or the one that stands for it: an old stub's, a backup."""
     card = conn.service.catalogue.by_serial(demanded)
+    conn.stood_for = None if card else demanded
+    card = card or conn.service.stand_in(demanded)
     if card is None:
         await conn.slowdown.pause()
         raise CommandError(GpgErr.ENODEV)

@@ -23,6 +23,7 @@ async def switchcard(conn: Connection, args: Arguments) -> None:
         if card is None:
             raise CommandError(GpgErr.NOT_FOUND, f"no card {args.rest}")
         conn.serial = conn.current = card.serial
+        conn.stood_for = None
     else:
         card = await conn.card()
         if card is None:

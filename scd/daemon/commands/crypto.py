@@ -48,13 +48,13 @@ async def pkauth(conn: Connection, args: Arguments) -> None:
     """
     if args.has("--challenge-response"):
         conn.data.clear()
-        await conn.service.prove(_key_id(args), await conn.card(), conn)
+        await conn.service.prove(await _key_id(conn, args), await conn.card(), conn)
         return
     await _sign(conn, args, None, authenticate=True)
 
 
 async def _sign(conn: Connection, args: Arguments, hash_name: str | None, *, authenticate: bool) -> None:
-    key, data = _what(conn, args)
+    key, data = await _what(conn, args)
     signature = await conn.service.sign(key, data, hash_name, await conn.card(), conn, authenticate=authenticate)
     conn.send_data(signature)
 
@@ -62,7 +62,7 @@ async def _sign(conn: Connection, args: Arguments, hash_name: str | None, *, aut
 @command("PKDECRYPT <keyid>|<keygrip>")
 async def pkdecrypt(conn: Connection, args: Arguments) -> None:
     """Decrypt the data of SETDATA: RSA gives the plaintext, ECDH the shared point. Asks for the PIN when needed."""
-    key, data = _what(conn, args)
+    key, data = await _what(conn, args)
     plain = await conn.service.decrypt(key, data, await conn.card(), conn)
     conn.status("PADDING", "0")
     conn.send_data(plain)
@@ -76,14 +76,14 @@ async def random(conn: Connection, args: Arguments) -> None:
     conn.send_data(await conn.service.random(await conn.need_card(), int(args.rest)))
 
 
-def _what(conn: Connection, args: Arguments) -> tuple[str, bytes]:
-    key = _key_id(args)
+async def _what(conn: Connection, args: Arguments) -> tuple[str, bytes]:
+    key = await _key_id(conn, args)
     if not conn.data:
         raise CommandError(GpgErr.NO_DATA, "SETDATA comes first")
     return key, bytes(conn.data)
 
 
-def _key_id(args: Arguments) -> str:
+async def _key_id(conn: Connection, args: Arguments) -> str:
     if not args.rest:
         raise CommandError(GpgErr.ASS_PARAMETER, "the key's id is missing")
-    return args.rest
+    return await conn.key_name(args.rest)
