@@ -10,7 +10,8 @@ from pkcs11 import ObjectClass
 from scd.cryptoki.discover import Listing
 from scd.cryptoki.writing import Writing, require_id, undone_on_failure
 from scd.gcrypt.pubkey import PublicKey
-from scd.token.errors import KeyExists, KeyNotFound, TokenFailure
+from scd.token.errors import KeyExists, KeyNotFound, TokenFailure, UnsupportedAlgorithm
+from scd.token.model import Skipped
 from scd.token.pairing import PrivateObject, PublicObject
 from scd.token.port import KeyAddress
 
@@ -38,12 +39,17 @@ def new_key(writing: Writing, cka_id: bytes) -> Iterator[list[int]]:
 
 
 def require_listed(writing: Writing, public_handle: int) -> PublicKey:
-    """The public key of the object, which must be listed, and its private half with it. Raises TokenFailure."""
+    """The public key of the object, which must be listed, and its private half with it.
+
+    Raises TokenFailure, and UnsupportedAlgorithm for a key that cannot be read: tpm2-pkcs11 1.9 makes keys of P-521,
+    writes their point as it must not be, and cannot use them itself.
+    """
     listing = writing.look()
     found = listing.read.get((int(ObjectClass.PUBLIC_KEY), public_handle))
+    if isinstance(found, Skipped):
+        raise UnsupportedAlgorithm(f"{writing.about}: the new key cannot be used: {found.reason}")
     if not isinstance(found, PublicObject):
-        why = getattr(found, "reason", "it is not listed")
-        raise TokenFailure(f"{writing.about}: the new key cannot be used: {why}")
+        raise TokenFailure(f"{writing.about}: the new key cannot be used: it is not listed")
     if found.public.keygrip not in listing.handles:
         raise TokenFailure(f"{writing.about}: the new key cannot be used: its private half is not listed")
     return found.public

@@ -99,14 +99,11 @@ def ec_point(curve: Curve, raw: bytes) -> bytes:
 
     Modules disagree (quirks seen: SoftHSM 2.6.1, OpenSSH's ssh-pkcs11.c): bare octets or a DER OCTET STRING
     around them, or a DER BIT STRING; 25519 keys with or without 40 in front; points of the Weierstrass curves
-    compressed or not; P-521's with their 133 octets told in one octet (tpm2-pkcs11 1.9). The length decides,
-    since a bare point begins with 04 as an OCTET STRING does. Raises ValueError for every other length and for
-    a point that is not on its curve.
+    compressed or not. The length decides, since a bare point begins with 04 as an OCTET STRING does. Raises
+    ValueError for every other length and for a point that is not on its curve.
     """
     if len(raw) in _bare_lengths(curve):
         return plain_point(curve, raw)
-    if len(raw) == curve.q_bytes + 2 and raw[:2] == bytes((der.OCTET_STRING, curve.q_bytes)):
-        return plain_point(curve, raw[2:])
     if raw[:1] == bytes((der.BIT_STRING,)):
         return plain_point(curve, der.decode_bit_string(der.read_only(raw, der.BIT_STRING)))
     return plain_point(curve, der.read_only(raw, der.OCTET_STRING))

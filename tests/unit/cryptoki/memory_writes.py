@@ -25,10 +25,10 @@ class WritableNative(MemoryNative):
     """A module that makes P-256 keys, whatever curve is wanted, and stores what it is given.
 
     Switches: `half_on_failure`, C_GenerateKeyPair puts the public half on the token and then fails with the word;
-    `loses_private`, it never stores the private one; `taken_meanwhile`, a whole pair of another program's appears in
-    the place before it fails; `refuses`, attributes that no template may have; `only_params`, the one form of
-    CKA_EC_PARAMS it takes; `one_certificate_each`, a new certificate overwrites the one with its CKA_ID;
-    `fixed_values`, CKA_VALUE cannot be changed; `so_locked`.
+    `loses_private`, it never stores the private one; `spoils_point`, the public one cannot be read;
+    `taken_meanwhile`, a whole pair of another program's appears in the place before it fails; `refuses`, attributes
+    that no template may have; `only_params`, the one form of CKA_EC_PARAMS it takes; `one_certificate_each`, a new
+    certificate overwrites the one with its CKA_ID; `fixed_values`, CKA_VALUE cannot be changed; `so_locked`.
     """
 
     def __init__(self, *tokens: MemoryToken, left_out: tuple[str, ...] = ()) -> None:
@@ -39,6 +39,7 @@ class WritableNative(MemoryNative):
         self.values_read: list[int] = []  # the objects whose CKA_VALUE was asked for
         self.pins: list[tuple[bytes | None, bytes | None]] = []
         self.half_on_failure = ""
+        self.spoils_point = False
         self.loses_private = self.one_certificate_each = self.fixed_values = self.so_locked = False
         self.taken_meanwhile: MemoryToken | None = None
         self.refuses: frozenset[int] = frozenset()
@@ -146,6 +147,8 @@ class WritableNative(MemoryNative):
             int(Attribute.EC_PARAMS): ec_params(point.curve_info),  # type: ignore[union-attr]  # it is on a curve
             int(Attribute.EC_POINT): der.encode_octet_string(point.q),  # type: ignore[union-attr]
         }
+        if self.spoils_point:
+            material[int(Attribute.EC_POINT)] = b"\x04\x85"
         shown.value = token.add(ObjectClass.PUBLIC_KEY, halves[0] | material)
         if self.half_on_failure:
             raise Refused(self.half_on_failure)

@@ -68,6 +68,13 @@ class TestKeysMadeByHalves:
             desk.generate()
         assert not desk.keys()
 
+    def test_a_key_that_cannot_be_read_is_not_kept(self, desk: Desk) -> None:
+        """tpm2-pkcs11 1.9's keys of P-521, which it cannot use itself."""
+        desk.writes.spoils_point = True
+        with pytest.raises(UnsupportedAlgorithm, match="cannot be used: DER"):
+            desk.generate()
+        assert not desk.token.objects
+
     def test_a_key_that_another_program_made_meanwhile_stays(self, desk: Desk) -> None:
         others = MemoryToken("others")
         others.add_key(private_key(P256), PLACE)

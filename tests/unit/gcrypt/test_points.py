@@ -43,14 +43,6 @@ def test_point_is_found_in_every_wrapping(vector: Vector) -> None:
     assert {ec_point(key.curve_info, raw) for raw in bare | wrapped | bits} == {key.q}
 
 
-@EACH_VECTOR
-def test_a_length_in_one_octet_is_read(vector: Vector) -> None:
-    """tpm2-pkcs11 1.9.0: 04 85 04 … for a point of P-521, where DER has 04 81 85 04 …"""
-    key = key_of(vector)
-
-    assert ec_point(key.curve_info, bytes((0x04, len(key.q))) + key.q) == key.q
-
-
 def test_every_weierstrass_curve_is_compared() -> None:
     assert set(OF_CRYPTOGRAPHY) == {curve.name for curve in WEIERSTRASS}
 
