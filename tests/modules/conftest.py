@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.modules.beds import nss, opencryptoki, opensc, p11kit, softhsm, tpm2
 from tests.modules.beds.bed import Bed, OpenBed, Unavailable
 from tests.modules.beds.manager import Beds
 from tests.modules.daemon import TokenDaemon
+from tests.modules.port import Port, open_port
 
 HERE = Path(__file__).parent
 BEDS: dict[str, OpenBed] = {
@@ -67,6 +69,33 @@ def own_bed(bed_name: str, beds: Beds) -> Iterator[Bed]:
         except Unavailable as reason:
             pytest.skip(f"{bed_name}: {reason}")
         yield made
+
+
+@pytest.fixture(scope="module")
+def written_bed(bed_name: str, beds: Beds) -> Iterator[Bed]:
+    """A bed for the tests of one file that write to the token; each leaves it as it was."""
+    with ExitStack() as stack:
+        try:
+            made = stack.enter_context(beds.own(bed_name))
+        except Unavailable as reason:
+            pytest.skip(f"{bed_name}: {reason}")
+        yield made
+
+
+@pytest.fixture
+def load(written_bed: Bed, tmp_path: Path) -> Iterator[Callable[[], Port]]:
+    """A starter of workers on that bed, nobody logged in."""
+    with ExitStack() as stack:
+        count = itertools.count(1)
+        yield lambda: stack.enter_context(open_port(written_bed, tmp_path / f"port{next(count)}"))
+
+
+@pytest.fixture
+def port(load: Callable[[], Port]) -> Port:
+    """One worker on that bed, the user logged in."""
+    made = load()
+    made.login()
+    return made
 
 
 @pytest.fixture

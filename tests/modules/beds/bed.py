@@ -15,12 +15,15 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 
 class Can(Enum):
-    """What differs between modules and cannot be seen from the keys; tests ask for it by `Bed.needs`."""
+    """What differs between modules and cannot be seen from the keys. What a bed cannot do it must refuse clearly."""
 
     ASK_PIN = "ask for a PIN"
     COUNT_TRIES = "tell that a wrong PIN was entered"
     GENERATE = "generate keys"
     IMPORT = "import private keys"
+    CURVES = "make keys on elliptic curves, and import them if any"
+    KEEP_DATA = "store data that are read without login"
+    RANDOM = "make random numbers"
     WRITE_CERTIFICATE = "store certificates"
     CHANGE_PIN = "change the PIN"
     RESET_PIN = "set the PIN anew with the SO PIN"

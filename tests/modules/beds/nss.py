@@ -33,7 +33,7 @@ def open_bed(folder: Path) -> Iterator[Bed]:
     yield Bed(
         "nss", module, f"NSS {package_version('libnss3')}", LABEL, PIN, "000000", keys,
         options=(f"provider-nss-init-args {init_args}",),
-        can=frozenset({Can.ASK_PIN, Can.GENERATE, Can.IMPORT, Can.WRITE_CERTIFICATE, Can.CHANGE_PIN, Can.DELETE}),
+        can=frozenset(Can) - {Can.COUNT_TRIES, Can.RESET_PIN, Can.KEEP_DATA},
     )  # fmt: skip
 
 

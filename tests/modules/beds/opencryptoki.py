@@ -36,10 +36,7 @@ def open_bed(folder: Path) -> Iterator[Bed]:
         yield Bed(
             "opencryptoki", module, f"opencryptoki {package_version('opencryptoki')}", LABEL, PIN, "000000",
             tool.fill(elliptic=elliptic), SO_PIN,
-            can=frozenset(
-                {Can.ASK_PIN, Can.COUNT_TRIES, Can.GENERATE, Can.IMPORT, Can.WRITE_CERTIFICATE, Can.CHANGE_PIN,
-                 Can.RESET_PIN, Can.DELETE}
-            ),
+            can=frozenset(Can) - (frozenset() if elliptic else {Can.CURVES}),
         )  # fmt: skip
 
 

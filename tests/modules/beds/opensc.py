@@ -54,7 +54,7 @@ def open_bed(folder: Path) -> Iterator[Bed]:
                 "opensc", module, f"OpenSC {package_version('opensc-pkcs11')}, PIV", LABEL, PIN, "000000",
                 {f"{place.reference:X}": _bed_key(place, keys[place.reference]) for place in PLACES}, PUK,
                 {"OPENSC_CONF": str(config)},
-                can=frozenset({Can.ASK_PIN, Can.COUNT_TRIES, Can.CHANGE_PIN, Can.RESET_PIN}),
+                can=frozenset({Can.ASK_PIN, Can.COUNT_TRIES, Can.CHANGE_PIN}),
                 presence=Presence(card.remove, card.insert), tries_left=lambda: card.applet.pin.left,
             )  # fmt: skip
         finally:

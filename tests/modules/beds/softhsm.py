@@ -11,12 +11,7 @@ from tests.modules.beds.bed import Bed, BedKey, Can, Presence
 from tests.modules.beds.tools import Pkcs11Tool, package_version, run
 
 LABEL, PIN, SO_PIN = "soft", "135791", "97531864"
-CAN = frozenset(
-    {
-        Can.ASK_PIN, Can.COUNT_TRIES, Can.GENERATE, Can.IMPORT, Can.WRITE_CERTIFICATE, Can.CHANGE_PIN, Can.RESET_PIN,
-        Can.DELETE,
-    }
-)  # fmt: skip
+CAN = frozenset(Can)
 
 
 @contextmanager
