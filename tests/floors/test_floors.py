@@ -109,19 +109,56 @@ def test_the_start_path_is_light() -> None:
     assert shown.stdout.strip() == "[]"
 
 
+# scdaemon 2.4.9's own HELP, as in the protocol's transcripts, each command with its options; CANCEL and END are answers
+# to an inquiry here.
+SCDAEMON: dict[str, tuple[str, ...]] = {
+    "NOP": (), "OPTION": (), "BYE": (), "AUTH": (), "RESET": (), "HELP": (), "SWITCHCARD": (), "SWITCHAPP": (),
+    "READCERT": (), "PKDECRYPT": (), "INPUT": (), "OUTPUT": (), "GETATTR": (), "WRITECERT": (), "RANDOM": (),
+    "CHECKPIN": (), "UNLOCK": (), "GETINFO": (), "RESTART": (), "DISCONNECT": (), "KILLSCD": (),
+    "SERIALNO": ("--demand=", "--all"), "LEARN": ("--force", "--keypairinfo", "--reread", "--multi"),
+    "READKEY": ("--format=advanced|ssh", "--info[-only]"), "SETDATA": ("--append",), "PKSIGN": ("--hash=",),
+    "PKAUTH": ("--challenge-response",), "SETATTR": ("--inquire",), "WRITEKEY": ("--force",),
+    "GENKEY": ("--force", "--timestamp=", "--algo="), "PASSWD": ("--reset", "--nullpin", "--clear"),
+    "LOCK": ("--wait",), "APDU": ("--[dump-]atr", "--more", "--exlen"), "KEYINFO": ("--list[=auth|encr|sign]", "--data"),
+    "DEVINFO": ("--watch",),
+}  # fmt: skip
+REFUSED = {"APDU", "INPUT", "OUTPUT", "AUTH"}
+INFO = {
+    "version", "pid", "socket_name", "connections", "status", "reader_list", "deny_admin", "app_list", "card_list",
+    "active_apps", "all_active_apps", "cmd_has_option", "manufacturer",
+}  # fmt: skip
+
+
 def test_every_command_of_scdaemon_is_answered_by_name() -> None:
-    """scdaemon 2.4.9's own HELP, as in the protocol's transcripts."""
     import scd.daemon.commands  # noqa: F401
     from scd.daemon.table import COMMANDS
 
-    scdaemon = [
-        "NOP", "OPTION", "BYE", "AUTH", "RESET", "HELP", "SERIALNO", "SWITCHCARD", "SWITCHAPP", "LEARN",
-        "READCERT", "READKEY", "SETDATA", "PKSIGN", "PKAUTH", "PKDECRYPT", "INPUT", "OUTPUT", "GETATTR",
-        "SETATTR", "WRITECERT", "WRITEKEY", "GENKEY", "RANDOM", "PASSWD", "CHECKPIN", "LOCK", "UNLOCK",
-        "GETINFO", "RESTART", "DISCONNECT", "APDU", "KILLSCD", "KEYINFO", "DEVINFO",
-    ]  # fmt: skip
-    assert set(scdaemon) == set(COMMANDS)
+    assert set(SCDAEMON) == set(COMMANDS)
     assert all(spec.help for spec in COMMANDS.values())
+
+
+@pytest.mark.parametrize("name", SCDAEMON)
+def test_every_option_of_scdaemon_is_in_the_usage(name: str) -> None:
+    import scd.daemon.commands  # noqa: F401
+    from scd.daemon.table import COMMANDS
+
+    assert [option for option in SCDAEMON[name] if option not in COMMANDS[name].usage] == []
+
+
+def test_four_commands_are_refused_by_name_and_no_others() -> None:
+    """Raw card commands have no meaning for a token; INPUT and OUTPUT pass descriptors, which nobody does."""
+    import scd.daemon.commands  # noqa: F401
+    from scd.daemon.commands import refused
+    from scd.daemon.table import COMMANDS
+
+    assert {name for name, spec in COMMANDS.items() if spec.handler.__module__ == refused.__name__} == REFUSED
+    assert all("Not supported" in COMMANDS[name].help for name in REFUSED)
+
+
+def test_every_item_of_getinfo_is_answered() -> None:
+    from scd.daemon.commands import info
+
+    assert set(info._ITEMS) >= INFO
 
 
 def test_every_token_error_has_a_gpg_error() -> None:
