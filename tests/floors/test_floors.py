@@ -119,8 +119,8 @@ SCDAEMON: dict[str, tuple[str, ...]] = {
     "READKEY": ("--format=advanced|ssh", "--info[-only]"), "SETDATA": ("--append",), "PKSIGN": ("--hash=",),
     "PKAUTH": ("--challenge-response",), "SETATTR": ("--inquire",), "WRITEKEY": ("--force",),
     "GENKEY": ("--force", "--timestamp=", "--algo="), "PASSWD": ("--reset", "--nullpin", "--clear"),
-    "LOCK": ("--wait",), "APDU": ("--[dump-]atr", "--more", "--exlen"), "KEYINFO": ("--list[=auth|encr|sign]", "--data"),
-    "DEVINFO": ("--watch",),
+    "LOCK": ("--wait",), "APDU": ("--[dump-]atr", "--more", "--exlen"), "DEVINFO": ("--watch",),
+    "KEYINFO": ("--list[=auth|encr|sign]", "--data"),
 }  # fmt: skip
 REFUSED = {"APDU", "INPUT", "OUTPUT", "AUTH"}
 INFO = {
