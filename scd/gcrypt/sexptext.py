@@ -54,7 +54,7 @@ def _string(piece: re.Match[bytes]) -> bytes:
     if piece["token"]:
         return piece["token"]
     if piece["hex"] is not None:
-        return bytes.fromhex(piece["hex"].decode("ascii"))
+        return bytes.fromhex(b"".join(piece["hex"].split()).decode("ascii"))  # a line may end within an octet
     return _ESCAPE.sub(_unescaped, piece["quoted"])
 
 

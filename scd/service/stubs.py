@@ -52,13 +52,14 @@ class Stubs:
         if self._folder is None:
             return frozenset()
         path = os.path.join(self._folder, f"{keygrip_hex}.key")
+        found: set[Place] = set()
         try:
-            return frozenset(_places(_content(path)))
+            found.update(_places(_content(path)))
         except FileNotFoundError:
-            return frozenset()
+            pass
         except (OSError, ValueError) as error:
             log.info("op=stub file=%s result=%s", path, error)
-            return frozenset()
+        return frozenset(found)
 
 
 def _content(path: str) -> bytes:

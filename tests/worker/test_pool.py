@@ -401,3 +401,29 @@ async def test_the_teller_answers_for_events(pool: Pool) -> None:
     assert await pool.module.slots_changed() is False
     assert sorted(pool.counts(Op.SLOTS_CHANGED)) == [0, 0, 2]
     assert pool.counts(Op.SLOTS_CHANGED) == [2 * count for count in pool.counts(Op.TOKENS)]
+
+
+@in_loop
+async def test_a_token_that_is_gone_is_logged_out_in_the_workers_that_have_not_missed_it(pool: Pool) -> None:
+    await pool.module.login(pool.token.id, pool.pin)
+    assert all(worker.slots[0].logged_in for worker in pool.workers)
+    teller = next(worker for worker in pool.workers if worker.count(Op.LOGIN))
+    teller.slots[0].remove()
+    await pool.module.tokens()
+    for worker in pool.workers:
+        worker.slots[0].insert()
+    with pytest.raises(PinRequired):
+        await pool.sign()
+    assert not (await pool.module.tokens())[0].logged_in
+
+
+@in_loop
+async def test_a_busy_worker_does_not_hold_up_the_listing_that_misses_a_token(pool: Pool) -> None:
+    await pool.module.login(pool.token.id, pool.pin)
+    gates = [worker.hold(Op.LOGOUT) for worker in pool.workers]
+    for worker in pool.workers:
+        worker.slots[0].remove()
+    async with asyncio.timeout(10):
+        await pool.module.tokens()
+    for gate in gates:
+        gate.opened.set()

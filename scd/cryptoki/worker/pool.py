@@ -60,6 +60,7 @@ class PooledModule:
         self._logins: dict[TokenId, dict[int, int]] = defaultdict(dict)  # worker -> its epoch at login
         self._one_change = asyncio.Lock()
         self._changes: set[asyncio.Future[None]] = set()
+        self._later: set[asyncio.Future[list[BaseException | None]]] = set()
         self._one_login = asyncio.Lock()  # a PIN that is refused must not be on its way a second time
 
     def start(self) -> None:
@@ -68,8 +69,10 @@ class PooledModule:
             worker.start()
 
     async def tokens(self) -> tuple[TokenInfo, ...]:
-        """See the port. A token is logged in when one worker is."""
+        """See the port. A token is logged in when one worker is; one that is gone is in none of them any more."""
         _, found = await self._tell(lambda worker: worker.tokens(), self._order(self._teller))
+        for gone in self._logins.keys() - {info.id for info in found}:
+            self._log_out_later(gone)
         return tuple(replace(info, logged_in=info.logged_in or bool(self._holders(info.id))) for info in found)
 
     async def slots_changed(self) -> bool | None:
@@ -101,6 +104,16 @@ class PooledModule:
             self._note_login(token, index)
             if pin is not None and index not in holders:  # a worker that is logged in does not check the PIN
                 await self._login_others(token, pin, [one for one in order if one not in (index, *holders)])
+
+    def _log_out_later(self, token: TokenId) -> None:
+        """Workers that were not asked may not have missed it, and would use it without a PIN when it comes back.
+
+        Each does it when it has time, and before anything that it is asked from now on.
+        """
+        del self._logins[token]
+        task = asyncio.ensure_future(self._all(lambda worker: worker.logout(token)))
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
 
     async def logout(self, token: TokenId) -> None:
         """See the port. All workers; the first failure is raised when all were asked."""

@@ -32,7 +32,7 @@ def test_what_is_printed_is_read_back(tree: tuple[Parsed, ...]) -> None:
         (b"()", ()),
         (rb'("\"\\\n\x41\101\?")', (b'"\\\nAA?',)),
         (b'("one \\\nline")', (b"one line",)),
-        (b"(q #04\n  05#)", (b"q", b"\x04\x05")),
+        (b"(q #04\n  05 0\n 6#)", (b"q", b"\x04\x05\x06")),
     ],
 )
 def test_known_forms(text: bytes, tree: tuple[Parsed, ...]) -> None:

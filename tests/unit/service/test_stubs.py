@@ -84,6 +84,10 @@ def test_what_is_no_stub_says_nothing(home: Path, content: bytes) -> None:
     assert write(home, content).places(GRIP) == frozenset()
 
 
+def test_a_token_line_counts_when_the_rest_is_broken(home: Path) -> None:
+    assert write(home, EXTENDED[:-20]).places(GRIP) == {(OLD, "P11.AABBCCDD01"), (NEW, "P11.1122334405")}
+
+
 def test_no_file_no_home_no_regular_file(home: Path) -> None:
     assert Stubs(str(home)).places(GRIP) == frozenset()
     assert Stubs(None).places(GRIP) == frozenset()
