@@ -6,6 +6,9 @@ from scd.service.catalogue import Card, CardKey
 from scd.service.pinkinds import USER, PinKind
 from scd.token.model import PinTries, TokenInfo
 
+LONGEST_PIN = 88
+"""Octets: gpg-agent passes no more on, and cuts off the rest without a word (protocol reference 4.3)."""
+
 _TRIES = {
     PinTries.FULL: "",
     PinTries.LOW: "A wrong {name} was entered before: fewer tries are left.",
@@ -49,7 +52,7 @@ def new_pin_prompt(card: Card, kind: PinKind, info: TokenInfo, notice: str = "")
     """The lines for a PIN that the token does not have yet. gpg-agent asks for it twice by itself."""
     lines = [notice, f"Please enter the new {kind.name} for {_named(card)}.", "", f"Number: {card.display}"]
     if kind.has_limits and info.pin_max:
-        lines.append(f"It has {max(info.pin_min, 1)} to {info.pin_max} characters.")
+        lines.append(f"It has {max(info.pin_min, 1)} to {min(info.pin_max, LONGEST_PIN)} characters.")
     return "\n".join(lines[0 if notice else 1 :])
 
 

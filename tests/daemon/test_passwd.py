@@ -34,7 +34,7 @@ def test_the_pin_is_changed(form: str) -> None:
         assert (answer.code, flags(answer)) == (0, ["", "N"])
         assert 'PIN of token "work"' in texts(answer)[0]
         assert 'new PIN for token "work"' in texts(answer)[1]
-        assert "4 to 255 characters" in texts(answer)[1]
+        assert "4 to 88 characters" in texts(answer)[1]
         assert (token.pin, token.so_pin) == (NEW, SO)
 
 

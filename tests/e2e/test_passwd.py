@@ -51,7 +51,7 @@ def test_the_pin_is_changed_and_asked_for_twice(desk: GnupgHome, token: MintedTo
     assert 'PIN of token "work"' in old.description
     assert "\nto change it.\n" in old.description
     assert 'new PIN for token "work"' in new.description
-    assert "4 to 255 characters" in new.description
+    assert "4 to 88 characters" in new.description
     assert "epeat" in again.description + again.prompt
     assert ends(desk, "CHECKPIN", NEW_PIN) == "OK"
 

@@ -17,6 +17,7 @@ from scd.service.catalogue import Card
 from scd.service.newkeys import DEFAULT_ALGORITHM, attribute_label
 from scd.service.operations import Service
 from scd.service.places import ENCRYPT, ROLES, SIGN, Role
+from scd.service.prompts import LONGEST_PIN
 from scd.token.model import PinTries
 
 APPLICATION = "openpgp"
@@ -25,7 +26,6 @@ APPLICATION = "openpgp"
 _MANUFACTURER = 0x3131  # the number in gnupg-pkcs11-scd's serial numbers
 _UNKNOWN = -2  # gpg-card's "no such PIN, or not known"; PKCS#11 has no counters
 _RETRIES = {PinTries.LOCKED: 0, PinTries.FINAL: 1}
-_LONGEST_PIN = 88  # octets gpg-agent passes on
 
 # What an OpenPGP card has and a token has not: known, and nothing to say of.
 _ABSENT = frozenset({"SIG-COUNTER", "KDF", "KEY-ATTR-INFO", "UIF-1", "UIF-2", "UIF-3"})
@@ -115,7 +115,7 @@ def _chv_status(face: Face) -> list[str]:
     `several` is 0 when each signature wants the PIN: by SETATTR CHV-STATUS-1, or by the key itself.
     """
     token = face.card.token
-    longest = min(token.pin_max or _LONGEST_PIN, _LONGEST_PIN)
+    longest = min(token.pin_max or LONGEST_PIN, LONGEST_PIN)
     user, officer = (_RETRIES.get(tries, _UNKNOWN) for tries in (token.pin_tries, token.so_pin_tries))
     return [f"+{int(not _is_forced(face))}+{longest}+0+{longest}+{user}+{_UNKNOWN}+{officer}"]
 
