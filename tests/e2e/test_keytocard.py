@@ -33,8 +33,7 @@ def move_all(home: GnupgHome, fingerprint: str) -> Conversation:
     ("primary", "encryption", "authentication"),
     [
         ("rsa2048", "rsa3072", "rsa2048"),
-        ("nistp256", "nistp256", "nistp256/ecdsa"),
-        ("brainpoolP256r1", "brainpoolP256r1", "nistp384/ecdsa"),
+        ("nistp256", "brainpoolP256r1", "nistp384/ecdsa"),
         ("ed25519", "cv25519", "ed25519"),
     ],
 )
@@ -117,3 +116,17 @@ def test_one_key_for_signatures_and_decryption_does_both_from_one_place(new_home
 
     sign_and_verify(new_home, prints[0])
     encrypt_and_decrypt(new_home, prints[0])
+
+
+def test_kind_of_key_no_token_takes_is_refused_and_stays_in_its_file(new_home: GnupgHome) -> None:
+    prints = local_key(new_home, "dsa1024")
+    (keygrip,) = secret_keygrips(new_home)
+
+    talk = edit_key(
+        new_home, prints[0], "keytocard", "quit",
+        answers={**PRIMARY, "cardedit.genkeys.storekeytype": "1"}, check=False,
+    )  # fmt: skip
+
+    assert "KEYTOCARD failed" in talk.err
+    assert new_home.pinentry.prompts == []
+    assert not is_stub(new_home, keygrip)
