@@ -36,7 +36,7 @@ class Watch:
         self._signal = 0
         self._watchers = 0
         self._polling: asyncio.Task[None] | None = None
-        self._hurry = asyncio.Event()
+        self._now = asyncio.Event()
         self._news = asyncio.Event()  # of one change; the next one has its own
         self.changes = 0
         self.poll_s = POLL_S
@@ -76,7 +76,7 @@ class Watch:
         self._watchers += 1
         self._keep_polling()
         if self._watchers == 1:
-            self._hurry.set()
+            self._now.set()
         try:
             while self.changes <= seen:
                 await self._news.wait()
@@ -96,12 +96,12 @@ class Watch:
 
     async def _poll(self) -> None:
         """Until nobody watches any more. Whoever begins to watch need not wait for the end of a slow interval."""
+        loop = asyncio.get_running_loop()
         while (interval_s := self._interval()) is not None:
-            self._hurry.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(interval_s):
-                    await self._hurry.wait()
-                continue
+            self._now.clear()
+            timer = loop.call_later(interval_s, self._now.set)
+            await self._now.wait()
+            timer.cancel()
             try:
                 await self._service().notice()
                 self.look()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,57 +9,25 @@ import pytest
 from tests.e2e.conftest import MakeHome, TokensOf
 from tests.e2e.ssh import offered, public_line, ssh_sign_and_verify
 from tests.e2e.user import encrypt_and_decrypt, grip, key_by_grip, make_stubs, sign_and_verify, stubs
+from tests.harness.drawer import Drawer
 from tests.harness.gnupg import GnupgHome
-from tests.harness.tokens import Minted
 
 SPARE_PIN = "spare-pin-299792"
 KEYS = {"p256": "21", "rsa2048-bare": "22", "rsa2048": "23"}
 """What is on both, with the CKA_IDs on the spare token: other ones, in another order."""
 
 
-@dataclass(frozen=True)
-class Drawer:
-    """SoftHSM's tokens as folders, by label; the one that is not in use lies in the drawer."""
-
-    tokens: Minted
-    folders: dict[str, Path]
-
-    @property
-    def _drawer(self) -> Path:
-        return self.tokens.folder / "drawer"
-
-    def take_away(self, label: str) -> None:
-        self.folders[label].rename(self._drawer / label)
-
-    def put_back(self, label: str) -> None:
-        (self._drawer / label).rename(self.folders[label])
-
-    def exchange(self, away: str, back: str) -> None:
-        self.take_away(away)
-        self.put_back(back)
-
-
-def softhsm2_util(tokens: Minted, *words: str | Path) -> None:
-    subprocess.run(["softhsm2-util", *words], env=os.environ | tokens.env, check=True, capture_output=True)
-
-
 @pytest.fixture
 def drawer(tokens_of: TokensOf, tmp_path: Path) -> Drawer:
     """Token `work`, and `spare` with copies of its keys, which lies in the drawer."""
-    tokens = tokens_of("work").copy(tmp_path / "softhsm")
-    place = tokens.folder / "tokens"
-    (work,) = place.iterdir()
-    softhsm2_util(tokens, "--init-token", "--free", "--label", "spare", "--pin", SPARE_PIN, "--so-pin", "97531864")
+    made = Drawer(tokens_of("work").copy(tmp_path / "softhsm"))
+    made.util("--init-token", "--free", "--label", "spare", "--pin", SPARE_PIN, "--so-pin", "97531864")
     for name, cka_id in KEYS.items():
-        pem = tokens.tokens["work"].objects[name].key_pem
+        pem = made.tokens.tokens["work"].objects[name].key_pem
         assert pem is not None
-        softhsm2_util(
-            tokens, "--import", pem, "--token", "spare", "--label", f"copy of {name}", "--id", cka_id,
-            "--pin", SPARE_PIN,
+        made.util(
+            "--import", pem, "--token", "spare", "--label", f"copy of {name}", "--id", cka_id, "--pin", SPARE_PIN
         )  # fmt: skip
-    (spare,) = set(place.iterdir()) - {work}
-    made = Drawer(tokens, {"work": work, "spare": spare})
-    (tokens.folder / "drawer").mkdir()
     made.take_away("spare")
     return made
 

@@ -21,8 +21,10 @@ from tests.e2e.user import (
     key_by_grip,
     make_stubs,
     sign_and_verify,
+    stubs,
 )
 from tests.harness import processes
+from tests.harness.drawer import Drawer
 from tests.harness.gnupg import GnupgHome
 from tests.harness.tokens import Minted
 
@@ -101,6 +103,36 @@ def test_subkey_may_live_on_the_other_token(home_of_both: GnupgHome, both: Minte
 
     sign_and_verify(home, fingerprint)
     encrypt_and_decrypt(home, fingerprint)
+
+
+def test_the_second_token_alone_serves_stubs_that_name_the_first(
+    gnupg_home: MakeHome, tokens_of: TokensOf, tmp_path: Path
+) -> None:
+    """One LEARN lists the keys of both, and GnuPG 2.2 writes the first one's number into every stub."""
+    drawer = Drawer(tokens_of("work", "backup").copy(tmp_path / "softhsm"))
+    home = gnupg_home(drawer.tokens)
+    knows_pins(home, drawer.tokens)
+    home.gpg("--card-status")
+    first, second = ("work", "backup") if '"work"' in prompted_at_checkpin(home) else ("backup", "work")
+    objects = drawer.tokens.tokens[second].objects
+    subkey = objects["rsa2048-bare"] if second == "work" else objects["rsa3072"]
+    fingerprint = key_by_grip(home, "RSA", grip(objects["rsa2048"]), subkey=("RSA", grip(subkey)))
+    numbers = {serial for serial in serials(home) for stub in stubs(home).values() if serial.encode() in stub}
+    drawer.take_away(first)
+    home.pinentry.forget_prompts()
+
+    sign_and_verify(home, fingerprint)
+    encrypt_and_decrypt(home, fingerprint)
+
+    assert len(numbers) == 1 or not is_gnupg_22()
+    assert {prompt.kind for prompt in home.pinentry.prompts} <= {"pin"}
+
+
+def prompted_at_checkpin(home: GnupgHome) -> str:
+    """The window's text for the default token's PIN."""
+    home.pinentry.forget_prompts()
+    home.connect_agent("SCD CHECKPIN")
+    return home.pinentry.prompts[-1].description
 
 
 def test_ssh_is_offered_keys_of_both_tokens(home_of_both: GnupgHome, both: Minted) -> None:
