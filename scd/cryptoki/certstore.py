@@ -11,7 +11,7 @@ from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.discover import X509
 from scd.cryptoki.native import ulong
 from scd.cryptoki.writing import FALSE, TRUE, Writing, require_id
-from scd.token.errors import InvalidData, NotSupported
+from scd.token.errors import InvalidData, NotSupported, TokenFailure
 from scd.token.model import Certificate
 
 
@@ -43,6 +43,8 @@ def write_certificate(writing: Writing, cka_id: bytes, label: str, der: bytes) -
             int(Attribute.VALUE): der,
         },
     )
+    if _value(writing, made) != der:
+        raise TokenFailure(f"{writing.about} has not kept the certificate; it may be full")
     writing.destroy(handle for handle in old if handle != made and _value(writing, handle) not in (None, der))
 
 

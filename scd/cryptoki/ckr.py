@@ -87,6 +87,9 @@ _ERRORS: dict[str, type[TokenError]] = {
 # A new PIN that was refused is not a wrong one.
 _NEW_PIN: dict[str, type[TokenError]] = {"PIN_INVALID": errors.PinUnsuitable}
 _SETS_A_PIN = ("C_SetPIN", "C_InitPIN")
+# SoftHSM 2.6.1 has nothing else to say of a full disk and of a folder that cannot be written to.
+_WRITES = ("C_CreateObject", "C_GenerateKeyPair", "C_SetAttributeValue", "C_DestroyObject")
+_NO_ROOM = "; the token may be full, or not to be written to"
 
 _BY_NAME = {name: value for value, name in _NAMES.items()}
 OK = 0
@@ -212,4 +215,4 @@ def to_token_error(error: CkrError, about: str) -> TokenError:
     name = _NAMES.get(error.rv, "")
     kind = _NEW_PIN.get(name) if error.function in _SETS_A_PIN else None
     kind = kind or _ERRORS.get(name, errors.TokenFailure)
-    return kind(f"{about}: {error}")
+    return kind(f"{about}: {error}{_NO_ROOM if error.is_vague and error.function in _WRITES else ''}")

@@ -9,6 +9,7 @@ from scd.cryptoki.discover import text
 from scd.cryptoki.native import Native, ulong
 from scd.cryptoki.nativewrites import set_attributes
 from scd.cryptoki.writing import FALSE, TRUE, Writing
+from scd.token.errors import TokenFailure
 from scd.token.model import DataObject
 
 APPLICATION = "scd"
@@ -22,12 +23,17 @@ def read_data(native: Native, session: int) -> tuple[DataObject, ...]:
 
 
 def write_data(writing: Writing, label: str, value: bytes | None) -> None:
-    """See the port. One that is there is changed in its place, or else replaced by a new one before it goes."""
+    """See the port. One that is there is changed in its place, or else replaced by a new one before it goes.
+
+    What was written is read again: SoftHSM 2.6.1 says CKR_OK on a full disk.
+    """
     there = [handle for handle, (name, _) in _ours(writing.native, writing.session).items() if name == label]
     if value is not None and there and _change(writing, there[-1], value):
         there.pop()
     elif value is not None:
         writing.create(_template(label, value), "data")
+    if value is not None and (label, value) not in _ours(writing.native, writing.session).values():
+        raise TokenFailure(f'{writing.about} has not kept the data "{label}"; it may be full')
     writing.destroy(there)
 
 

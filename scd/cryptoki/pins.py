@@ -28,12 +28,13 @@ def change_pin(session: TokenSession, info: TokenInfo, old: Pin | None, new: Pin
     """See the port. Raises CkrError, too."""
     _require_length(info, old, "present PIN", session.about)
     _require_length(info, new, "new PIN", session.about)
+    unchecked = session.logged_in  # else the login tells whether `old` is right
     try:
         session.change_pin(old, new)
     except CkrError as error:
-        if not error.is_vague or error.function != "C_SetPIN":
+        if not (unchecked and error.is_vague and error.function == "C_SetPIN"):
             raise
-        # tpm2-pkcs11 1.9, with the user logged in already
+        # as tpm2-pkcs11 1.9 calls it
         raise CkrError(error.function, error.rv, "the present PIN may be wrong") from error
 
 

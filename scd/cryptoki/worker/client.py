@@ -64,7 +64,7 @@ class WorkerModule:
     too early for that.
 
     `started` is a child that runs already; `start` makes new ones. `timeout_s` bounds each request, `load_timeout_s`
-    loading.
+    loading, `generate_timeout_s` at least a new key.
     A caller that is cancelled leaves its request behind: the module finishes it, and the next one waits for that.
     """
 
@@ -74,6 +74,7 @@ class WorkerModule:
         *,
         timeout_s: float = TIMEOUT_S,
         load_timeout_s: float = LOAD_TIMEOUT_S,
+        generate_timeout_s: float = GENERATE_TIMEOUT_S,
         started: WorkerProcess | None = None,
         on_log: OnLog | None = None,
         log_level: int = logging.INFO,
@@ -84,6 +85,7 @@ class WorkerModule:
         self.epoch = 0  # one more with each child: its logins and versions are not those of the last one
         self._timeout_s = timeout_s
         self._load_timeout_s = load_timeout_s
+        self._generate_timeout_s = generate_timeout_s
         self._started = started
         self._on_log = on_log or partial(_to_logging, config.name)
         self._start = start or partial(spawn, log_level=log_level)
@@ -175,11 +177,19 @@ class WorkerModule:
 
     async def generate(self, request: GenerateRequest) -> PublicKey:
         """See the port."""
-        return (await self._ask(changes.Generate(request), changes.NewKey, GENERATE_TIMEOUT_S)).public
+        return await self._new_key(changes.Generate(request), self._generate_timeout_s)
 
     async def import_key(self, request: ImportRequest) -> PublicKey:
         """See the port."""
-        return (await self._ask(changes.ImportKey(request), changes.NewKey)).public
+        return await self._new_key(changes.ImportKey(request))
+
+    async def _new_key(self, asked: changes.Generate | changes.ImportKey, at_least_s: float = 0.0) -> PublicKey:
+        """Its public half; when the worker ends in the middle, the error says what may have been left behind."""
+        try:
+            return (await self._ask(asked, changes.NewKey, at_least_s)).public
+        except (ModuleCrashed, ModuleTimeout) as error:
+            cka_id = asked.request.cka_id.hex().upper()
+            raise type(error)(f"{error}; a key with the CKA_ID {cka_id}, or half of it, may be on the token") from error
 
     async def destroy_key(self, key: KeyAddress) -> None:
         """See the port."""

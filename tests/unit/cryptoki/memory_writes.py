@@ -28,7 +28,8 @@ class WritableNative(MemoryNative):
     `loses_private`, it never stores the private one; `spoils_point`, the public one cannot be read;
     `taken_meanwhile`, a whole pair of another program's appears in the place before it fails; `refuses`, attributes
     that no template may have; `only_params`, the one form of CKA_EC_PARAMS it takes; `one_certificate_each`, a new
-    certificate overwrites the one with its CKA_ID; `fixed_values`, CKA_VALUE cannot be changed; `so_locked`.
+    certificate overwrites the one with its CKA_ID; `fixed_values`, CKA_VALUE cannot be changed; `forgets`, nothing is
+    stored or changed and CKR_OK answered; `so_locked`.
     """
 
     def __init__(self, *tokens: MemoryToken, left_out: tuple[str, ...] = ()) -> None:
@@ -39,7 +40,7 @@ class WritableNative(MemoryNative):
         self.values_read: list[int] = []  # the objects whose CKA_VALUE was asked for
         self.pins: list[tuple[bytes | None, bytes | None]] = []
         self.half_on_failure = ""
-        self.spoils_point = False
+        self.spoils_point = self.forgets = False
         self.loses_private = self.one_certificate_each = self.fixed_values = self.so_locked = False
         self.taken_meanwhile: MemoryToken | None = None
         self.refuses: frozenset[int] = frozenset()
@@ -102,6 +103,9 @@ class WritableNative(MemoryNative):
     def C_CreateObject(self, session: int, template: Any, _count: int, handle: Any) -> None:
         token, attributes = self._writable(session), _read_template(template)
         self._check(attributes)
+        if self.forgets:
+            handle.value = 4711
+            return
         if self.one_certificate_each and attributes[Attribute.CLASS] == _class(ObjectClass.CERTIFICATE):
             for place, one in token.objects.items():
                 if one.attributes.get(Attribute.ID) == attributes[Attribute.ID] and Attribute.VALUE in one.attributes:
@@ -117,6 +121,8 @@ class WritableNative(MemoryNative):
     def C_SetAttributeValue(self, session: int, handle: int, template: Any, _count: int) -> None:
         if self.fixed_values:
             raise Refused("ATTRIBUTE_READ_ONLY")
+        if self.forgets:
+            return
         self._writable(session).objects[handle].attributes.update(_read_template(template))
 
     def C_DestroyObject(self, session: int, handle: int) -> None:

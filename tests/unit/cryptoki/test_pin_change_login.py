@@ -67,6 +67,13 @@ def test_a_vague_refusal_is_explained() -> None:
         change(desk)
 
 
+def test_a_pin_that_the_login_took_is_not_doubted(desk: Desk) -> None:
+    desk.native.fail_next("C_SetPIN", "GENERAL_ERROR")
+    with pytest.raises(TokenFailure) as failure:
+        change(desk)
+    assert "may be wrong" not in str(failure.value)
+
+
 @pytest.mark.parametrize("name", ["USER_TYPE_INVALID", "GENERAL_ERROR"])
 def test_a_token_that_lets_no_officer_in_says_so(desk: Desk, name: str) -> None:
     """NSS 3.87; OpenSC 0.23 with a PIV card."""

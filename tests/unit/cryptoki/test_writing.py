@@ -52,6 +52,14 @@ class TestCertificates:
             desk.certify()
         assert [one.der for one in desk.objects().certificates] == [old]
 
+    def test_a_certificate_that_is_not_kept_is_missed(self, desk: Desk) -> None:
+        """SoftHSM 2.6.1 says CKR_OK on a full disk."""
+        old = desk.certify(name="Old")
+        desk.writes.forgets = True
+        with pytest.raises(TokenFailure, match="not kept"):
+            desk.certify()
+        assert [one.der for one in desk.objects().certificates] == [old]
+
     def test_where_there_is_one_place_the_new_one_is_not_taken_for_the_old(self, desk: Desk) -> None:
         desk.certify(name="Old")
         desk.writes.one_certificate_each = True
@@ -115,10 +123,11 @@ class TestData:
     def test_other_programs_data_are_not_even_read(self, desk: Desk) -> None:
         """OpenSC asks the card for each value."""
         theirs = {Attribute.APPLICATION: b"other", Attribute.LABEL: b"login", Attribute.VALUE: b"theirs"}
-        desk.token.add(ObjectClass.DATA, theirs)
+        place = desk.token.add(ObjectClass.DATA, theirs)
         desk.module.write_data(desk.id, "url", b"ours")
         assert len(desk.data()) == 1
-        assert len(desk.writes.values_read) == 1
+        assert desk.writes.values_read
+        assert place not in desk.writes.values_read
 
     def test_a_padded_name_is_still_ours(self, desk: Desk) -> None:
         desk.token.add(
@@ -126,6 +135,22 @@ class TestData:
             {Attribute.APPLICATION: b"scd   ", Attribute.LABEL: b"login\0", Attribute.VALUE: b"mine"},
         )  # fmt: skip
         assert desk.data() == (DataObject("login", b"mine"),)
+
+    def test_a_value_that_is_not_kept_is_missed(self, desk: Desk) -> None:
+        """SoftHSM 2.6.1 says CKR_OK on a full disk."""
+        desk.module.write_data(desk.id, "url", b"one")
+        desk.writes.forgets = True
+        for label in ("login", "url"):
+            with pytest.raises(TokenFailure, match="not kept"):
+                desk.module.write_data(desk.id, label, b"two")
+        assert desk.data() == (DataObject("url", b"one"),)
+
+    @pytest.mark.parametrize("name", ["GENERAL_ERROR", "FUNCTION_FAILED"])
+    def test_a_vague_refusal_of_a_write_is_explained(self, desk: Desk, name: str) -> None:
+        """SoftHSM 2.6.1, with a full disk and with a folder that cannot be written to."""
+        desk.writes.fail_next("C_CreateObject", name)
+        with pytest.raises(TokenFailure, match="may be full, or not to be written to"):
+            desk.certify()
 
     def test_a_full_token_keeps_the_old_value(self, desk: Desk) -> None:
         desk.module.write_data(desk.id, "login", b"one")
