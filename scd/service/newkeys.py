@@ -88,12 +88,19 @@ class NewKeys:
             await self._service.metadata.write(key.card, record, attachment.encoded(), on_token=False)
         return NewKey(key, attachment)
 
-    def algorithm(self, target: Target) -> str:
-        """What is made there when nobody says: what SETATTR KEY-ATTR chose, else as the key that is there."""
+    def algorithm(self, target: Target, announced: str | None) -> str:
+        """What is made there when nobody says: what SETATTR KEY-ATTR chose, else what was `announced`, else as the key
+        that is there.
+
+        gpg's generate reads KEY-ATTR once and then makes three keys; the first may send the key it displaces to
+        another place, and gpg 2.2.40 fails on a key of another kind than it was told.
+        """
         if target.role is not None:
             chosen = self._service.data(target.card).get(attribute_label(target.role))
             if chosen:
                 return chosen.decode("ascii", "replace")
+        if announced:
+            return announced
         return target.present.pair.public.algorithm if target.present else DEFAULT_ALGORITHM
 
     async def generate(self, order: Order, algorithm: str, ask: Asker) -> NewKey:

@@ -47,6 +47,19 @@ def run(daemon: Daemon, body: Callable[[Client], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
+def test_keys_are_of_the_kinds_that_were_announced() -> None:
+    """gpg asks once for all three; the key that makes way in one place may fill the next, and is of another kind."""
+    token = work_token()
+
+    @with_client(FakeModule(token))
+    async def _(client: Client) -> None:
+        announced = (await client.ask("GETATTR KEY-ATTR")).status("KEY-ATTR")
+        assert (await with_pin(client, "GENKEY --force 1", b"work-pin-271828")).code == 0
+        assert (await client.ask("GENKEY --force 3")).code == 0
+        assert (await client.ask("GENKEY --force 2")).code == 0
+        assert (await client.ask("GETATTR KEY-ATTR")).status("KEY-ATTR") == announced
+
+
 def test_a_key_is_made_for_its_place() -> None:
     token = empty_token()
 
