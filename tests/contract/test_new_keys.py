@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils, x25519
 
 from scd.gcrypt.privkey import EccPrivateKey, PrivateKey, parse_private_key
-from scd.gcrypt.pubkey import EccPublicKey, RsaPublicKey
+from scd.gcrypt.pubkey import EccPublicKey, PublicKey, RsaPublicKey
 from scd.token.errors import (
     InvalidData,
     KeyExists,
@@ -130,6 +132,23 @@ def test_a_place_that_is_taken_is_left_alone(own: Subject) -> None:
     with pytest.raises(KeyExists):
         own.import_key("empty", imported("nistp384"), ID)
     assert own.objects("empty").keys == (key,)
+    works(own, key.public)
+
+
+def test_of_two_who_want_one_place_at_once_one_gets_it(own: Subject) -> None:
+    own.login("empty")
+    token = own.token("empty")
+
+    async def both() -> list[PublicKey | BaseException]:
+        asked = (own.module.generate(GenerateRequest(token, name, ID, "new", True, True)) for name in ("nistp256",) * 2)
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    answers = own.run(both())
+    (made,) = (one for one in answers if not isinstance(one, BaseException))
+    (refused,) = (one for one in answers if isinstance(one, BaseException))
+    assert isinstance(refused, KeyExists)
+    (key,) = own.objects("empty").keys
+    assert key.public == made
     works(own, key.public)
 
 
