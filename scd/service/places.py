@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scd.gcrypt.pubkey import RsaPublicKey
@@ -65,12 +65,17 @@ class Places:
                 found = next((key for key in free if chosen(role, key)), None)
                 if role not in placed and found is not None:
                     placed[role] = found
-        for role in ROLES:
-            fitting = (
-                key for key in card.keys if key not in placed.values() and role.letter in usage_letters(key.pair)
-            )
-            best = min(fitting, key=_RANKS[role], default=None)
-            if role not in placed and role not in self._configured and best is not None:
+        by_usage = [role for role in ROLES if role not in self._configured]
+        displaced: list[CardKey] = []
+        for role in by_usage:
+            best = _fitting(role, [key for key in card.keys if key not in (*placed.values(), *displaced)])
+            if best is not None and role not in placed:
+                placed[role] = best
+            elif best is not None:  # it does not push another key out of its place in turn
+                displaced.append(best)
+        for role in by_usage:
+            best = _fitting(role, [key for key in displaced if key not in placed.values()])
+            if best is not None and role not in placed:
                 placed[role] = best
         return placed
 
@@ -106,6 +111,12 @@ class Places:
     def usage(self, key: CardKey) -> str:
         """The letters shown for the key; one in the encryption place is shown as a key for that."""
         return usage_letters(key.pair, prefer_encryption=self.role(key) is ENCRYPT)
+
+
+def _fitting(role: Role, keys: Sequence[CardKey]) -> CardKey | None:
+    """The best of these for the place."""
+    fitting = (key for key in keys if role.letter in usage_letters(key.pair))
+    return min(fitting, key=_RANKS[role], default=None)
 
 
 def _bits(key: CardKey) -> frozenset[str]:

@@ -104,6 +104,15 @@ def test_what_was_recorded_wins_over_the_order() -> None:
     assert not places.is_recorded(ENCRYPT, card.keys[0])
 
 
+def test_a_key_that_made_way_pushes_no_other_out_of_its_place() -> None:
+    """A new signature key must not change the key that ssh logs in with."""
+    new = FakeKey(private_key("work-p256"), b"\4", "new")
+    card, catalogue = one_card(*RSA, ED, new)
+    assert labels(Places(catalogue, {}, nothing), card) == {1: "rsa1", 2: "rsa2", 3: "ed25519"}
+    recorded = {"OPENPGP.1": new.keygrip.hex().upper().encode()}
+    assert labels(Places(catalogue, {}, lambda _card: recorded), card) == {1: "new", 2: "rsa2", 3: "ed25519"}
+
+
 def test_the_configuration_wins_over_what_was_recorded() -> None:
     card, catalogue = one_card(*RSA)
     recorded = {"OPENPGP.1": RSA[1].keygrip.hex().upper().encode()}
