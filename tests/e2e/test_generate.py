@@ -15,7 +15,16 @@ from tests.e2e.cards import (
     secret_keygrips,
 )
 from tests.e2e.conftest import MakeHome, TokensOf
-from tests.e2e.user import encrypt_and_decrypt, grip, lines_to_daemon, sign_and_verify, with_roles
+from tests.e2e.user import (
+    UID,
+    created,
+    encrypt_and_decrypt,
+    grip,
+    lines_to_daemon,
+    make_stubs,
+    sign_and_verify,
+    with_roles,
+)
 from tests.harness.dialogue import Answer, card_edit
 from tests.harness.gnupg import GnupgHome
 from tests.harness.tokens import Minted
@@ -104,30 +113,35 @@ def test_generate_replaces_its_own_keys_when_the_user_says_so(new_home: GnupgHom
 
 
 def test_other_keys_of_the_token_are_untouched(gnupg_home: MakeHome, own_card: TokensOf) -> None:
-    """Those that filled the places by their usage stay, under their own names."""
+    """gpg asks because it is shown fingerprints, and sends --force; still nobody had put these keys into the places."""
     tokens = own_card("work")
     home: GnupgHome = gnupg_home(tokens)
     home.pinentry.always(tokens.tokens["work"].pin)
+    make_stubs(home)
+    attached = created(home.gpg("--status-fd", "1", "--quick-gen-key", UID, "card", "default", "never").out)
     before = keys_on_card(home)
-    elliptic(home)
 
-    asked = generate(home).asked
+    fingerprint = made(generate(home, answers={"cardedit.genkeys.replace_keys": "y"}))
 
-    assert "cardedit.genkeys.replace_keys" not in asked
     after = keys_on_card(home)
     assert set(before) < set(after)
     assert len(after) == len(before) + 3
     assert [after[keygrip] for keygrip in card_status(home).keygrips] == ["OPENPGP.1", "OPENPGP.2", "OPENPGP.3"]
     assert not set(card_status(home).keygrips) & set(before)
+    for key in (attached, fingerprint):
+        sign_and_verify(home, key)
+        encrypt_and_decrypt(home, key)
 
 
 def test_existing_keys_become_an_openpgp_key_and_the_token_is_not_changed(
     gnupg_home: MakeHome, own_card: TokensOf
 ) -> None:
-    """gnupg-pkcs11-scd's workflow, which no GnuPG since 2.1 could finish with it. Twice it makes the same key."""
+    """gnupg-pkcs11-scd's workflow, which no GnuPG since 2.1 could finish with it. Twice it makes the same key:
+    the certificates tell since when there are these three.
+    """
     tokens = own_card("work")
     objects = tokens.tokens["work"].objects
-    roles = {"sign": "rsa2048", "encr": "rsa2048-bare", "auth": "ed25519"}
+    roles = {"sign": "rsa2048", "encr": "p384", "auth": "ed25519"}
     before = contents(tokens)
     found = []
     for _ in range(2):
