@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scd.cryptoki.ckr import USER_TYPE_INVALID, CkrError, to_token_error
+from scd.cryptoki.ckr import USER_NOT_LOGGED_IN, USER_TYPE_INVALID, CkrError, to_token_error
 from scd.cryptoki.session import TokenSession
 from scd.token.errors import (
     NotSupported,
@@ -15,6 +15,7 @@ from scd.token.errors import (
     SoPinBlocked,
     SoPinIncorrect,
     TokenError,
+    TokenReadOnly,
 )
 from scd.token.model import TokenInfo
 from scd.token.secrets import Pin
@@ -32,10 +33,13 @@ def change_pin(session: TokenSession, info: TokenInfo, old: Pin | None, new: Pin
     try:
         session.change_pin(old, new)
     except CkrError as error:
-        if not (unchecked and error.is_vague and error.function == "C_SetPIN"):
+        if error.function != "C_SetPIN":
             raise
-        # as tpm2-pkcs11 1.9 calls it
-        raise CkrError(error.function, error.rv, "the present PIN may be wrong") from error
+        if not unchecked and error.rv == USER_NOT_LOGGED_IN:  # NSS 3.87 with a database it may not write to
+            raise TokenReadOnly(f"{session.about}: {error} to who is logged in: it cannot be written to") from error
+        if unchecked and error.is_vague:  # as tpm2-pkcs11 1.9 calls it
+            raise CkrError(error.function, error.rv, "the present PIN may be wrong") from error
+        raise
 
 
 def reset_pin(session: TokenSession, info: TokenInfo, so_pin: Pin | None, new: Pin | None) -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from scd.token.errors import NotSupported, PinBlocked, PinIncorrect, TokenError, TokenFailure
+from scd.token.errors import (
+    NotSupported,
+    PinBlocked,
+    PinIncorrect,
+    PinRequired,
+    TokenError,
+    TokenFailure,
+    TokenReadOnly,
+)
 from scd.token.secrets import Pin
 from tests.unit.cryptoki.desk import Desk
 
@@ -57,6 +65,22 @@ def test_a_failed_change_ends_its_login(desk: Desk) -> None:
     with pytest.raises(TokenFailure):
         change(desk)
     assert not desk.native.logged_in
+
+
+def test_a_token_that_cannot_be_written_to_is_told_from_a_lost_login(desk: Desk) -> None:
+    """NSS 3.87 with flags=readOnly answers CKR_USER_NOT_LOGGED_IN: asking for the PIN once more would not help."""
+    desk.native.fail_next("C_SetPIN", "USER_NOT_LOGGED_IN")
+    with pytest.raises(TokenReadOnly):
+        change(desk)
+
+
+def test_a_lost_login_is_asked_for() -> None:
+    desk = Desk()
+    desk.native.fail_next("C_SetPIN", "USER_NOT_LOGGED_IN")
+    with pytest.raises(PinRequired):
+        change(desk)
+    change(desk)
+    assert desk.token.pin == b"5678"
 
 
 def test_a_vague_refusal_is_explained() -> None:
