@@ -33,7 +33,7 @@ class Watch:
     def __init__(self, service: Callable[[], Service]) -> None:
         self._service = service
         self._known: tuple[str, ...] | None = None
-        self._signal = 0
+        self._signal = self._agent = 0
         self._watchers = 0
         self._polling: asyncio.Task[None] | None = None
         self._now = asyncio.Event()
@@ -44,7 +44,7 @@ class Watch:
 
     def signal_agent(self, number: int) -> None:
         """The signal that gpg-agent wants for each change; 0 for none."""
-        self._signal = number
+        self._signal, self._agent = number, process_at_the_pipe()
         self._keep_polling()
 
     def look(self) -> None:
@@ -63,13 +63,10 @@ class Watch:
         self._tell_agent()
 
     def _tell_agent(self) -> None:
-        """gpg-agent counts card events by it."""
-        if not self._signal:
-            return
-        pid = process_at_the_pipe()
-        if pid > 1:
+        """gpg-agent counts card events by it. When it has ended, somebody else is our parent."""
+        if self._signal and self._agent == process_at_the_pipe():
             with contextlib.suppress(OSError):
-                os.kill(pid, self._signal)
+                os.kill(self._agent, self._signal)
 
     async def change_after(self, seen: int) -> int:
         """Wait until more than `seen` changes were noticed; their number."""
