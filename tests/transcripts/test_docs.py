@@ -11,7 +11,7 @@ import pytest
 import scd.daemon.commands  # noqa: F401  # fills the table
 from scd.assuan.gpgerror import GpgErr
 from scd.daemon import failures
-from scd.daemon.commands import attributes, info
+from scd.daemon.commands import attributes, info, setattr
 from scd.daemon.table import COMMANDS
 from tests.harness.tokens import REPOSITORY
 from tests.transcripts.play import FOLDER
@@ -39,8 +39,12 @@ def test_every_command_stands_there_with_its_usage() -> None:
 
 
 def test_every_attribute_stands_there() -> None:
-    known = {*attributes.ATTRIBUTES, *attributes._ABSENT, *attributes._NONE_YET, "$DISPSERIALNO"}
+    known = {*attributes.ATTRIBUTES, *attributes._ABSENT, "$DISPSERIALNO"}
     assert first_cells(section("`GETATTR")) == known
+
+
+def test_every_attribute_that_can_be_set_stands_there() -> None:
+    assert first_cells(section("`SETATTR")) == set(setattr.SETTERS)
 
 
 def test_every_item_of_getinfo_stands_there() -> None:
