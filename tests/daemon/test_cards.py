@@ -13,7 +13,7 @@ from tests.daemon.memory import Client, service_over, with_client
 from tests.fakes.fake_module import FakeModule
 from tests.fakes.fake_token import work_token
 
-NOT_FOUND, INV_HANDLE, CARD_REMOVED, NOT_LOCKED, LOCKED = 27, 73, 110, 167, 173
+NOT_FOUND, INV_ID, INV_HANDLE, CARD_REMOVED, NOT_LOCKED, LOCKED, ENODEV = 27, 118, 73, 110, 167, 173, 32848
 
 
 async def serials(client: Client) -> list[str]:
@@ -68,6 +68,19 @@ def test_a_removed_card_is_reported_until_serialno() -> None:
         after = (await client.ask("SERIALNO")).status("SERIALNO")
         assert after != before
         assert (await client.ask("LEARN --force")).code == 0
+
+
+def test_the_pin_of_a_removed_card_is_not_an_unknown_name() -> None:
+    token = work_token("0001")
+
+    @with_client(FakeModule(token))
+    async def _(client: Client) -> None:
+        [serial] = (await client.ask("SERIALNO")).status("SERIALNO")
+        token.remove()
+        assert (await client.ask(f"CHECKPIN {serial}")).code == CARD_REMOVED
+        assert (await client.ask("SERIALNO")).code == ENODEV
+        assert (await client.ask(f"CHECKPIN {serial}")).code == ENODEV
+        assert (await client.ask("CHECKPIN PIV.80")).code == INV_ID
 
 
 def test_a_chosen_card_that_is_gone_is_not_replaced_silently() -> None:

@@ -117,4 +117,5 @@ async def _named_card(conn: Connection, name: str) -> tuple[Card, CardKey | None
     if _FOREIGN.fullmatch(name):
         said = f"{name} is no PIN of a token; a serial number, a key's id or nothing stands for its PIN"
         raise CommandError(GpgErr.INV_ID, said)
+    await conn.need_card()  # the card worked with may have gone, and with it the name
     raise CommandError(GpgErr.INV_ID, f"no card and no key is called {name}")
