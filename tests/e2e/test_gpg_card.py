@@ -8,6 +8,7 @@ from tests.e2e.cards import elliptic, generate, is_stub, secret_fingerprints
 from tests.e2e.conftest import MakeHome, TokensOf
 from tests.e2e.gpgcard import PLACES, gpg_card, gpg_card_on_terminal, listing, needs_gpg_card, parsed
 from tests.e2e.user import UID, created, grip, with_roles
+from tests.harness.drawer import Drawer
 from tests.harness.gnupg import GnupgHome
 from tests.harness.tokens import Minted
 
@@ -192,6 +193,32 @@ def test_interactive_session(home: GnupgHome) -> None:
 
     assert shown.count("Signature key ....:") == 2
     assert [prompt.kind for prompt in home.pinentry.prompts] == ["pin"]
+
+
+def test_card_is_removed_and_inserted_in_an_interactive_session(gnupg_home: MakeHome, own_card: TokensOf) -> None:
+    drawer = Drawer(own_card("work"))
+    home: GnupgHome = gnupg_home(drawer.tokens)
+    prompt = "gpg/card> "
+
+    def remove() -> str:
+        drawer.take_away("work")
+        return "list"
+
+    def insert() -> str:
+        drawer.put_back("work")
+        return "list"
+
+    shown = gpg_card_on_terminal(
+        home, "--no-history", check=False,
+        answers=[(prompt, remove), (prompt, "verify"), (prompt, insert), (prompt, "quit")],
+    )  # fmt: skip
+
+    before, after_removal, tried, inserted, _ = shown.split(prompt)
+    assert "Signature key" in before
+    assert "failed: Card not present" in after_removal
+    assert "failed: Card not present" in tried
+    assert inserted.split("\n", 1)[1].strip() == before.strip()
+    assert home.pinentry.prompts == []
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ import select
 import subprocess
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.harness.gnupg import GnupgHome
 
 PATIENCE_S = 60.0
-Exchange = tuple[str, str]
-"""The end of a question as it stands on the terminal, and the line to be typed then."""
+Exchange = tuple[str, str | Callable[[], str]]
+"""The end of a question as it stands on the terminal, and the line to be typed then, or what is done to get it."""
 
 
 class TerminalFailed(AssertionError):
@@ -91,7 +91,8 @@ class _Terminal:
         if self.text[self._looked_at :].rstrip().endswith(question.rstrip()):
             self.left.popleft()
             self._looked_at = len(self.text)
-            os.write(self._ours, line.encode() + b"\n")
+            typed = line if isinstance(line, str) else line()
+            os.write(self._ours, typed.encode() + b"\n")
 
     def end(self) -> None:
         """Close the terminal, end a program that still runs."""
