@@ -194,6 +194,12 @@ class Catalogue:
         wanted = self._aliases.get(wanted, wanted)
         return next((card for card in self.cards if card.serial == wanted), None)
 
+    def title(self, card: Card) -> str:
+        """The token's label; with digits of the serial number where another card has it, too, or it is empty."""
+        label = card.token.id.label
+        alone = all(one is card or one.token.id.label != label for one in self.cards)
+        return label if label and alone else card.display
+
     def keys(self, first: Card | None = None) -> Iterator[CardKey]:
         """All keys of all cards, those of `first` before the others."""
         for card in self.ordered(first):

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from stat import S_ISREG
 
 from scd.gcrypt.sexp import Parsed, parse
-from scd.gcrypt.sexptext import parse_text
 from scd.service.catalogue import Card, CardKey
 
 log = logging.getLogger(__name__)
@@ -83,6 +82,8 @@ def _places(stub: bytes) -> Iterator[Place]:
         if name == b"token" and len(words) >= 2:
             yield _place(words[0], words[1])
         elif name == b"key" and words and words[0] == b"(" + _SHADOWED:
+            from scd.gcrypt.sexptext import parse_text  # the start can do without it
+
             yield from _in_key(parse_text(value))
 
 

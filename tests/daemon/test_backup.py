@@ -169,7 +169,11 @@ def test_two_tokens_with_equal_texts_are_two_cards() -> None:
             shown = (await client.ask(f"GETATTR $DISPSERIALNO {grip}")).status("$DISPSERIALNO")
             assert shown[0].replace("+", " ") in names[-1]
         assert names[0] != names[1]
-        refs = [line.split()[1] for line in (await client.ask("LEARN --force")).status("KEYPAIRINFO")]
+        learnt = await client.ask("LEARN --force")
+        titles = [line.rpartition(" on ")[2] for line in learnt.status("KEY-FRIEDNLY")]
+        assert len(set(titles)) == 2
+        assert titles[0] in learnt.status("READER")[0].replace("+", " ")
+        refs = [line.split()[1] for line in learnt.status("KEYPAIRINFO")]
         assert len(set(refs)) == 2
 
     asyncio.run(main())

@@ -81,8 +81,9 @@ async def learn(conn: Connection, args: Arguments) -> None:
 
 
 async def _introduce(conn: Connection, card: Card, *, known: bool) -> None:
+    title = conn.service.catalogue.title(card)
     # A colon would spoil the line of `gpg --with-colons --card-status`, which shows the name as it is.
-    conn.status("READER", escape(f"PKCS#11 {card.module.name} ({card.token.id.label})".replace(":", ".")))
+    conn.status("READER", escape(f"PKCS#11 {card.module.name} ({title})".replace(":", ".")))
     conn.status("SERIALNO", card.serial)
     if known:
         await conn.inquire("KNOWNCARDP", card.serial)
@@ -92,9 +93,10 @@ async def _introduce(conn: Connection, card: Card, *, known: bool) -> None:
 
 
 def _list_certificates(conn: Connection, card: Card, current: Card) -> None:
+    title = _plain(conn.service.catalogue.title(card))
     for key in card.keys:
         # gnupg-pkcs11-scd's users find their keygrips in this line, and its manual spells it so.
-        conn.status("KEY-FRIEDNLY", key.keygrip_hex, f"{_plain(key.friendly_name)} on {_plain(card.token.id.label)}")
+        conn.status("KEY-FRIEDNLY", key.keygrip_hex, f"{_plain(key.friendly_name)} on {title}")
         if key.pair.certificate is not None:
             conn.status("CERTINFO", "101", conn.service.places.ref(key, current))
     for one in card.certificates:
