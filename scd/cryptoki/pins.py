@@ -29,6 +29,17 @@ def change_pin(session: TokenSession, info: TokenInfo, old: Pin | None, new: Pin
     """See the port. Raises CkrError, too."""
     _require_length(info, old, "present PIN", session.about)
     _require_length(info, new, "new PIN", session.about)
+    try:
+        _change_pin(session, old, new)
+    except CkrError as error:
+        if error.function != "C_SetPIN" or error.rv != USER_NOT_LOGGED_IN or not session.logged_in:
+            raise
+        session.logout()  # it had ended unnoticed; `old` logs in again
+        _change_pin(session, old, new)
+
+
+def _change_pin(session: TokenSession, old: Pin | None, new: Pin | None) -> None:
+    """Makes of the module's answers what they mean. Raises CkrError, too."""
     unchecked = session.logged_in  # else the login tells whether `old` is right
     try:
         session.change_pin(old, new)

@@ -137,8 +137,10 @@ def open_port(bed: Bed, home: Path) -> Iterator[Port]:
         (planned,) = plan(settings, os.environ)
         with asyncio.Runner() as runner:
             port = Port(bed, runner.run(_worker(planned.config, planned.timeout_s)), runner)
-            yield port
-            port.run(port.module.close())
+            try:
+                yield port
+            finally:
+                port.run(port.module.close())
 
 
 async def _worker(*arguments: Any) -> WorkerModule:

@@ -8,7 +8,6 @@ from scd.token.errors import (
     NotSupported,
     PinBlocked,
     PinIncorrect,
-    PinRequired,
     TokenError,
     TokenFailure,
     TokenReadOnly,
@@ -74,13 +73,19 @@ def test_a_token_that_cannot_be_written_to_is_told_from_a_lost_login(desk: Desk)
         change(desk)
 
 
-def test_a_lost_login_is_asked_for() -> None:
+def test_a_lost_login_is_made_anew() -> None:
     desk = Desk()
     desk.native.fail_next("C_SetPIN", "USER_NOT_LOGGED_IN")
-    with pytest.raises(PinRequired):
-        change(desk)
     change(desk)
     assert desk.token.pin == b"5678"
+    assert desk.native.count("C_Login") == 2
+
+
+def test_a_database_for_reading_is_told_to_who_is_logged_in_too() -> None:
+    desk = Desk()
+    desk.native.fail_next("C_SetPIN", *["USER_NOT_LOGGED_IN"] * 2)
+    with pytest.raises(TokenReadOnly):
+        change(desk)
 
 
 def test_a_vague_refusal_is_explained() -> None:
