@@ -55,8 +55,10 @@ def test_card_status_of_two_cards_shows_the_keys_of_each(gnupg_home: MakeHome, o
     assert shown.err == ""
 
 
-def test_backup_file_brings_the_key_to_another_card(new_home: GnupgHome, own_card: TokensOf) -> None:
+def test_backup_file_brings_the_key_to_another_card(gnupg_home: MakeHome, own_card: TokensOf, blank: Minted) -> None:
     """The encryption key's backup is a file, the key itself on the card only; then the card is lost."""
+    new_home: GnupgHome = gnupg_home(blank, agent_options="s2k-count 65536")  # the least work for the passphrase
+    new_home.pinentry.always(blank.tokens["empty"].pin)
     elliptic(new_home)
     fingerprint = made(generate(new_home, backup="y"))
     (backup,) = new_home.path.glob("sk_*.gpg")
