@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cards import card_status, elliptic, generate, keys_on_card, local_key, made
-from tests.e2e.conftest import MakeHome
+from tests.e2e.conftest import MakeHome, TokensOf
 from tests.e2e.user import lines_to_daemon, sign_and_verify
 from tests.harness.dialogue import Answer, card_edit, converse
 from tests.harness.gnupg import GnupgHome, scd_config
@@ -105,6 +105,29 @@ def test_reset_code_is_said_not_to_exist(new_home: GnupgHome) -> None:
 
     assert outcomes(talk.status) == ["SC_OP_FAILURE"]
     assert new_home.pinentry.prompts == []
+
+
+@pytest.mark.parametrize("command", ["unblock", "uif 1 on", "kdf-setup", "factory-reset"])
+def test_what_no_token_has_is_refused_without_a_prompt(new_home: GnupgHome, command: str) -> None:
+    talk = card_edit(new_home, "admin", command, check=False)
+
+    assert DONE[0] not in outcomes(talk.status)
+    assert new_home.pinentry.prompts == []
+    assert lines_to_daemon(new_home, "APDU") == []
+
+
+def test_certificate_is_written_and_read(gnupg_home: MakeHome, own_card: TokensOf) -> None:
+    tokens = own_card("work")
+    home: GnupgHome = gnupg_home(tokens)
+    home.pinentry.always(tokens.tokens["work"].pin)
+    card_edit(home, "admin", "readcert 3 > before.der")
+    home.run("openssl", "x509", "-in", "before.der", "-inform", "DER", "-noout", "-subject")
+
+    talk = card_edit(home, "admin", "writecert 3 < before.der", "readcert 3 > after.der")
+
+    assert outcomes(talk.status) == DONE * 2
+    assert (home.path / "after.der").read_bytes() == (home.path / "before.der").read_bytes()
+    assert len(home.pinentry.prompts) == 1
 
 
 def test_admin_verify_checks_the_so_pin(new_home: GnupgHome, blank: Minted) -> None:
