@@ -6,7 +6,6 @@ recorded, and only then an old key goes, and that only when somebody had put it 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -71,7 +70,6 @@ class NewKeys:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._turns: dict[str, asyncio.Lock] = {}
 
     async def existing(self, role: Role, card: Card, created: int | None) -> NewKey | None:
         """The configuration's key for this place, which is never made anew; its time is written down, off the token,
@@ -138,7 +136,7 @@ class NewKeys:
 
     async def _put(self, order: Order, make: Make, purpose: str, ask: Asker) -> NewKey:
         card = order.target.card
-        async with self._turns.setdefault(card.serial, asyncio.Lock()):
+        async with self._service.turn(card):
             try:
                 if order.target.role is not None:
                     return await self._into_place(order, order.target.role, make, purpose, ask)

@@ -46,6 +46,11 @@ class Service:
         self.attachments = Attachments(self.data, keyring)
         self._stubs = stubs or Stubs(None)
         self._data: dict[str, Mapping[str, bytes]] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    def turn(self, card: Card) -> asyncio.Lock:
+        """Held by whoever changes the card's keys: one at a time, whichever connection it comes from."""
+        return self._turns.setdefault(card.serial, asyncio.Lock())
 
     def data(self, card: Card) -> Mapping[str, bytes]:
         """What is kept for the card, by label, as it was read last."""
