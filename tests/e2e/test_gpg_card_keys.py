@@ -15,6 +15,8 @@ from tests.harness.tokens import Minted
 
 pytestmark = needs_gpg_card
 
+PASSPHRASE = "a phrase of the test 137035"
+
 
 @pytest.fixture
 def own_work(own_card: TokensOf) -> Minted:
@@ -156,7 +158,9 @@ def test_key_of_the_disk_is_written_to_a_place(new_home: GnupgHome, algorithm: s
 
     gpg_card(new_home, "writekey", "OPENPGP.1", keygrip)
 
-    assert listing(new_home).keys["OPENPGP.1"].keygrip == keygrip
+    written = listing(new_home).keys["OPENPGP.1"]
+    assert written.keygrip == keygrip
+    assert written.details["stored fpr"] == written.details["fpr"] == fingerprint
     new_home.connect_agent(f"DELETE_KEY --force {keygrip}")
     assert "shadowed" in gpg_card(new_home, "checkkeys").out
     assert is_stub(new_home, keygrip)
@@ -170,7 +174,7 @@ def test_key_of_the_disk_is_written_to_a_place(new_home: GnupgHome, algorithm: s
     ("algorithm", "authentication"), [("rsa2048", "rsa2048"), ("nistp256", "nistp256/ecdsa"), ("nistp384", "ed25519")]
 )
 def test_whole_openpgp_key_is_written(new_home: GnupgHome, algorithm: str, authentication: str) -> None:
-    fingerprint, *_ = local_key(new_home, algorithm, (algorithm, "encr"), (authentication, "auth"))
+    fingerprints = local_key(new_home, algorithm, (algorithm, "encr"), (authentication, "auth"))
     keygrips = secret_keygrips(new_home)
 
     for place, keygrip in zip(PLACES, keygrips, strict=True):
@@ -178,8 +182,25 @@ def test_whole_openpgp_key_is_written(new_home: GnupgHome, algorithm: str, authe
         new_home.connect_agent(f"DELETE_KEY --force {keygrip}")
 
     gpg_card(new_home, "checkkeys")
-    assert [key.keygrip for key in listing(new_home).keys.values()] == keygrips
-    everything_works(new_home, fingerprint)
+    keys = listing(new_home).keys
+    assert [keys[place].keygrip for place in PLACES] == keygrips
+    assert [keys[place].details["stored fpr"] for place in PLACES] == fingerprints
+    everything_works(new_home, fingerprints[0])
+
+
+def test_passphrase_of_the_key_is_asked_for_besides_the_pin(new_home: GnupgHome, blank: Minted) -> None:
+    new_home.pinentry.script(PASSPHRASE, PASSPHRASE)
+    new_home.gpg("--quick-gen-key", UID, "nistp256", "sign,cert", "never")
+    new_home.stop_agent()
+    (keygrip,) = secret_keygrips(new_home)
+    new_home.pinentry.forget_prompts()
+    new_home.pinentry.script(PASSPHRASE, blank.tokens["empty"].pin)
+    new_home.pinentry.always(None)
+
+    gpg_card(new_home, "writekey", "OPENPGP.1", keygrip)
+
+    assert [prompt.prompt for prompt in new_home.pinentry.prompts] == ["Passphrase:", "PIN"]
+    assert keys_on_card(new_home) == {keygrip: "OPENPGP.1"}
 
 
 def test_checkkeys_deletes_the_copy_on_disk(new_home: GnupgHome) -> None:
