@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scd.cryptoki.profile import Quirk
-from scd.token.errors import PinRequired
+from scd.token.errors import KeyNotFound, PinRequired
 from scd.token.model import TokenId
 from scd.token.port import KeyAddress, SignRequest
 from tests.fakes.keys import private_key, public_of
@@ -70,12 +70,31 @@ def test_events_without_end_end() -> None:
     assert native.count(EVENT) < 100
 
 
+def address(token: TokenId, name: str) -> KeyAddress:
+    return KeyAddress(token, b"\1", public_of(private_key(name)))
+
+
+def test_another_token_in_its_place_does_not_serve_for_the_old_keygrip() -> None:
+    """Same texts, same slot, same CKA_ID, another key: nothing is signed with it."""
+    native = MemoryNative(token_with(P256))
+    under = module(native)
+    (info,) = under.tokens()
+    old = SignRequest(address(info.id, P256), bytes(32))
+    under.login(info.id, PIN)
+    assert under.sign(old)
+
+    native.slots_[0] = token_with("work-p384")
+    native.lose_sessions()
+
+    with pytest.raises(PinRequired):
+        under.sign(old)
+    under.login(info.id, PIN)
+    with pytest.raises(KeyNotFound):
+        under.sign(old)
+
+
 class TestTwins:
     """Two tokens that agree in all four texts, each with a key of its own."""
-
-    @staticmethod
-    def address(token: TokenId, name: str) -> KeyAddress:
-        return KeyAddress(token, b"\1", public_of(private_key(name)))
 
     def test_they_are_two_tokens_in_the_order_of_their_slots(self) -> None:
         under = module(MemoryNative(token_with(P256), token_with(RSA)))
@@ -89,9 +108,9 @@ class TestTwins:
         first, second = (info.id for info in under.tokens())
         under.login(second, PIN)
         assert [info.logged_in for info in under.tokens()] == [False, True]
-        assert under.sign(SignRequest(self.address(second, RSA), bytes(32)))
+        assert under.sign(SignRequest(address(second, RSA), bytes(32)))
         with pytest.raises(PinRequired):
-            under.sign(SignRequest(self.address(first, P256), bytes(32)))
+            under.sign(SignRequest(address(first, P256), bytes(32)))
 
     def test_the_second_is_found_before_anybody_lists_them(self) -> None:
         first, second = token_with(P256), token_with(RSA)
