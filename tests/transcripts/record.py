@@ -19,7 +19,7 @@ from scd.service.places import ROLES
 from scd.service.serials import display_serial, keyref, serial_mark, wire_serial
 from scd.token.model import TokenId
 from tests.e2e import cards, user
-from tests.harness.dialogue import edit_key
+from tests.harness.dialogue import Answer, edit_key
 from tests.harness.gnupg import CommandFailed, GnupgHome, scd_config
 from tests.harness.tokens import MintedToken, mint
 
@@ -96,7 +96,7 @@ def kill(home: GnupgHome, _token: MintedToken) -> None:
 
 def card_edit_generate(home: GnupgHome, _token: MintedToken) -> None:
     """Three keys made on the token, of the kind chosen with key-attr: on NIST P-256."""
-    choices: dict[str, cards.Answer] = {"cardedit.genkeys.algo": ("2",) * 3, "keygen.curve": ("3",) * 3}
+    choices: dict[str, Answer] = {"cardedit.genkeys.algo": ("2",) * 3, "keygen.curve": ("3",) * 3}
     cards.generate(home, "key-attr", answers=choices)
 
 
@@ -119,7 +119,7 @@ def key_on_disk(home: GnupgHome, _token: MintedToken) -> None:
 def keytocard(home: GnupgHome, _token: MintedToken) -> None:
     """It is moved to the token."""
     primary = home.gpg("-k", "--with-colons").out.split("fpr:::::::::")[1][:40]
-    answers: dict[str, cards.Answer] = {"keyedit.keytocard.use_primary": "y", "cardedit.genkeys.storekeytype": "1"}
+    answers: dict[str, Answer] = {"keyedit.keytocard.use_primary": "y", "cardedit.genkeys.storekeytype": "1"}
     edit_key(home, primary, "keytocard", answers=answers)
 
 
