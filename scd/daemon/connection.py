@@ -41,9 +41,8 @@ class Connection:
     """`data` is what SETDATA collected; `serial` the card this client chose, None for the default one.
 
     `stood_for` is an absent card it asked for, and was given `serial` instead. `current` is the card it has worked
-    with; when that one is gone, only SERIALNO or RESTART make it forgotten. `announced` are the algorithms that
-    GETATTR KEY-ATTR told it for the next keys, by serial and OPENPGP.n. `peer` is the client's process, 0 when not
-    known; `has_cache` whether it has a PIN cache, None as long as nobody asked.
+    with; when that one is gone, only SERIALNO or RESTART make it forgotten. `peer` is the client's process, 0 when
+    not known; `has_cache` whether it has a PIN cache, None as long as nobody asked.
     """
 
     def __init__(self, daemon: Daemon, transport: Transport, *, is_pipe: bool = False, peer: int = 0) -> None:
@@ -54,7 +53,6 @@ class Connection:
         self.serial: str | None = None
         self.current: str | None = None
         self.stood_for: str | None = None
-        self.announced: dict[tuple[str, str], str] = {}
         self.slowdown = Slowdown()
         self._peer = peer
         self.has_cache: bool | None = None
@@ -273,7 +271,6 @@ class Connection:
         """What RESTART ends: data, choice of card; the login stays."""
         self.data.clear()
         self.serial = self.current = self.stood_for = None
-        self.announced.clear()
 
 
 def _shown(spec: CommandSpec | None, command: Command) -> str:

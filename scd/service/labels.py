@@ -7,7 +7,7 @@ from typing import Final
 from scd.token.errors import InvalidData
 
 PLACES: Final = ("OPENPGP.1", "OPENPGP.2", "OPENPGP.3")
-"""Which key fills the place: its keygrip in hex, upper case."""
+"""Which key fills the place: its keygrip in hex, upper case, and ` found` behind it if nobody put it there."""
 
 _KEY = "KEY."
 _HEX = frozenset("0123456789ABCDEF")
@@ -24,7 +24,7 @@ LONGEST: Final[dict[str, int]] = {
     **{f"CA-FPR-{n}": _KEYGRIP_HEX for n in (1, 2, 3)},
     **{f"PRIVATE-DO-{n}": 254 for n in (1, 2, 3, 4)},
     **{f"KEY-ATTR-{n}": 40 for n in (1, 2, 3)},
-    **dict.fromkeys(PLACES, _KEYGRIP_HEX),
+    **dict.fromkeys(PLACES, _KEYGRIP_HEX + len(" found")),
 }
 """The longest value in octets, by label; key records come beside these."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from scd.gcrypt.curves import Family
@@ -19,7 +19,7 @@ from scd.service.catalogue import Card, CardKey
 from scd.service.labels import key_label
 from scd.service.logins import Asker
 from scd.service.operations import Service
-from scd.service.places import ENCRYPT, Role
+from scd.service.places import ENCRYPT, ROLES, Role, found, put
 from scd.service.targets import Target
 from scd.token.errors import KeyExists, TokenError, TokenFailure, UnsupportedAlgorithm
 from scd.token.port import GenerateRequest, ImportRequest, KeyAddress
@@ -35,6 +35,9 @@ _HIDDEN_IDS = 3
 
 Make = Callable[[bytes], Awaitable[PublicKey]]
 """Makes the key under a CKA_ID."""
+
+Records = Mapping[str, bytes | None]
+"""Of a card's metadata: label and value, None to forget it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +89,12 @@ class NewKeys:
             await self._service.metadata.write(key.card, record, attachment.encoded(), on_token=False)
         return NewKey(key, attachment)
 
-    def algorithm(self, target: Target, announced: str | None) -> str:
-        """What is made there when nobody says: what SETATTR KEY-ATTR chose, else what was `announced`, else as the key
-        that is there.
-
-        gpg's generate reads KEY-ATTR once and then makes three keys; the first may send the key it displaces to
-        another place, and gpg 2.2.40 fails on a key of another kind than it was told.
-        """
+    def algorithm(self, target: Target) -> str:
+        """What is made there when nobody says: what SETATTR KEY-ATTR chose, else as the key that is there."""
         if target.role is not None:
             chosen = self._service.data(target.card).get(attribute_label(target.role))
             if chosen:
                 return chosen.decode("ascii", "replace")
-        if announced:
-            return announced
         return target.present.pair.public.algorithm if target.present else DEFAULT_ALGORITHM
 
     async def generate(self, order: Order, algorithm: str, ask: Asker) -> NewKey:
@@ -147,13 +143,19 @@ class NewKeys:
     async def _into_place(self, order: Order, role: Role, make: Make, purpose: str, ask: Asker) -> NewKey:
         places, serial = self._service.places, order.target.card.serial
         old = places.occupants(self._present(serial)).get(role)
-        recorded = old is not None and places.is_recorded(role, old)
-        if recorded or not order.imported:
+        was_put = old is not None and places.was_put(role, old)
+        if was_put or not order.imported:
             _refuse_occupied(order, old)
+        records: dict[str, bytes | None] = {
+            other.place: found(key) for other, key in places.unrecorded(self._present(serial)).items()
+        }
         key = await self._made(serial, None, make, purpose, ask)
         new = NewKey(key, order.attachment(key.pair.public, encryption=role is ENCRYPT))
-        await self._recorded_or_destroyed(new, role, purpose, ask)
-        if old is not None and recorded:
+        # KEY-ATTR has served. What fills the other places is written down, too, and stays where it is.
+        await self._recorded_or_destroyed(
+            new, {**records, role.place: put(key), attribute_label(role): None}, purpose, ask
+        )
+        if old is not None and was_put:
             await self._destroy(old, purpose, ask)
         return NewKey(self._found(serial, key.pair.public), new.attachment)
 
@@ -161,13 +163,14 @@ class NewKeys:
         """Exactly the addressed key goes; that its successor can be made at all is tried out before."""
         serial, old, cka_id = order.target.card.serial, order.target.present, order.target.cka_id or None
         _refuse_occupied(order, old)
+        places = [role.place for role in ROLES if old is not None and self._service.places.was_put(role, old)]
         if old is not None:
             rehearsed = await self._made(serial, None, make, purpose, ask)
             await self._destroy(rehearsed, purpose, ask)
             await self._destroy(old, purpose, ask)
         key = await self._made(serial, cka_id, make, purpose, ask)
         new = NewKey(key, order.attachment(key.pair.public, encryption=_can_only_decrypt(key)))
-        await self._recorded_or_destroyed(new, None, purpose, ask)
+        await self._recorded_or_destroyed(new, dict.fromkeys(places, put(key)), purpose, ask)
         return NewKey(self._found(serial, key.pair.public), new.attachment)
 
     async def _made(self, serial: str, cka_id: bytes | None, make: Make, purpose: str, ask: Asker) -> CardKey:
@@ -188,15 +191,12 @@ class NewKeys:
         await self._service.catalogue.relist(self._present(serial))
         return self._found(serial, public)
 
-    async def _recorded_or_destroyed(self, new: NewKey, role: Role | None, purpose: str, ask: Asker) -> None:
+    async def _recorded_or_destroyed(self, new: NewKey, places: Records, purpose: str, ask: Asker) -> None:
         """Write down time and place; a key whose place cannot be written down would be lost in the crowd."""
-        record = self._service.record
+        records: Records = {key_label(new.key.pair.keygrip): new.attachment.encoded(), **places}
         try:
-            await record(new.key.card, key_label(new.key.pair.keygrip), new.attachment.encoded(), purpose, ask)
-            if role is not None:
-                await record(new.key.card, role.place, new.key.keygrip_hex.encode(), purpose, ask)
-                if attribute_label(role) in self._service.data(new.key.card):  # it has served
-                    await record(new.key.card, attribute_label(role), None, purpose, ask)
+            for label, value in records.items():
+                await self._service.record(new.key.card, label, value, purpose, ask)
         except TokenError as error:
             try:
                 await new.key.card.module.module.destroy_key(new.key.address)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from scd.gcrypt.pubkey import RsaPublicKey
@@ -37,7 +37,7 @@ Occupants = Mapping[Role, CardKey]
 class Places:
     """`configured`: keygrips of openpgp-sign, openpgp-encr and openpgp-auth; they win wherever the key is.
 
-    `recorded`: a card's metadata, in which `OPENPGP.n` holds the keygrip of the key that was put there.
+    `recorded`: a card's metadata, in which `OPENPGP.n` holds what `put` or `found` say of the key there.
     """
 
     def __init__(self, catalogue: Catalogue, configured: Mapping[Role, bytes], recorded: Recorded) -> None:
@@ -47,8 +47,9 @@ class Places:
         self._known: dict[str, tuple[Card, Mapping[str, bytes], Occupants]] = {}  # by serial
 
     def occupants(self, card: Card) -> Occupants:
-        """Which key is in which place of the card: the configured one, else the recorded one, else the one that fits
-        best by certificate and CKA flags, else the first. A key has one place at most.
+        """Which key is in which place of the card: the configured one, else the recorded one; on a card of which no
+        place was recorded the one that fits best by certificate and CKA flags, else the first. A key has one place at
+        most.
         """
         recorded = self._recorded(card)
         known = self._known.get(card.serial)
@@ -59,32 +60,37 @@ class Places:
 
     def _placed(self, card: Card) -> Occupants:
         placed: dict[Role, CardKey] = {}
-        for chosen in (self._is_configured, self.is_recorded):
+        for chosen in (self._is_configured, self._is_recorded):
             for role in ROLES:
-                free = (key for key in card.keys if key not in placed.values())
-                found = next((key for key in free if chosen(role, key)), None)
+                found = next((key for key in card.keys if key not in placed.values() and chosen(role, key)), None)
                 if role not in placed and found is not None:
                     placed[role] = found
-        by_usage = [role for role in ROLES if role not in self._configured]
-        displaced: list[CardKey] = []
-        for role in by_usage:
-            best = _fitting(role, [key for key in card.keys if key not in (*placed.values(), *displaced)])
-            if best is not None and role not in placed:
-                placed[role] = best
-            elif best is not None:  # it does not push another key out of its place in turn
-                displaced.append(best)
-        for role in by_usage:
-            best = _fitting(role, [key for key in displaced if key not in placed.values()])
-            if best is not None and role not in placed:
+        if any(self._is_recorded(role, key) for role, key in placed.items()):
+            return placed
+        for role in ROLES:
+            free = (key for key in card.keys if key not in placed.values())
+            best = min((key for key in free if role.letter in usage_letters(key.pair)), key=_RANKS[role], default=None)
+            if role not in placed and role not in self._configured and best is not None:
                 placed[role] = best
         return placed
 
     def _is_configured(self, role: Role, key: CardKey) -> bool:
         return self._configured.get(role) == key.pair.keygrip
 
-    def is_recorded(self, role: Role, key: CardKey) -> bool:
-        """Whether somebody put just this key into the place."""
-        return self._recorded(key.card).get(role.place, b"").decode("ascii", "replace") == key.keygrip_hex
+    def _is_recorded(self, role: Role, key: CardKey) -> bool:
+        return self._recorded(key.card).get(role.place) in (put(key), found(key))
+
+    def was_put(self, role: Role, key: CardKey) -> bool:
+        """Whether GENKEY or WRITEKEY put just this key into the place."""
+        return self._recorded(key.card).get(role.place) == put(key)
+
+    def unrecorded(self, card: Card) -> Occupants:
+        """The places that were filled without anybody's word; they will not stay so once another is recorded."""
+        return {
+            role: key
+            for role, key in self.occupants(card).items()
+            if role not in self._configured and not self._is_recorded(role, key)
+        }
 
     def configured(self, role: Role, card: Card | None) -> CardKey | None:
         """The configuration's key for this place, if it is on any card; that of `card` before others."""
@@ -93,11 +99,17 @@ class Places:
         return found[0] if found else None
 
     def key(self, role: Role, card: Card | None) -> CardKey | None:
-        """The key for this purpose: the one in the place, else the card's first that can do it."""
-        found = self.configured(role, card)
-        if found is not None or card is None:
-            return found
-        return self.occupants(card).get(role) or next((k for k in card.keys if role.letter in self.usage(k)), None)
+        """The key for this purpose: the one in the place, else the card's first that can do it, one without a place
+        before the others.
+        """
+        configured = self.configured(role, card)
+        if configured is not None or card is None:
+            return configured
+        occupants = self.occupants(card)
+        if role in occupants:
+            return occupants[role]
+        able = [key for key in card.keys if role.letter in self.usage(key)]
+        return min(able, key=lambda key: key in occupants.values(), default=None)
 
     def role(self, key: CardKey) -> Role | None:
         """The place the key has on its card."""
@@ -113,10 +125,14 @@ class Places:
         return usage_letters(key.pair, prefer_encryption=self.role(key) is ENCRYPT)
 
 
-def _fitting(role: Role, keys: Sequence[CardKey]) -> CardKey | None:
-    """The best of these for the place."""
-    fitting = (key for key in keys if role.letter in usage_letters(key.pair))
-    return min(fitting, key=_RANKS[role], default=None)
+def put(key: CardKey) -> bytes:
+    """The record of a key that was put into a place."""
+    return key.keygrip_hex.encode()
+
+
+def found(key: CardKey) -> bytes:
+    """The record of a key that was found to fit into a place, and stays there when others are put beside it."""
+    return f"{key.keygrip_hex} found".encode()
 
 
 def _bits(key: CardKey) -> frozenset[str]:

@@ -14,7 +14,7 @@ from scd.service.places import ENCRYPT, SIGN, Role
 from scd.token.errors import TokenFailure, TokenRemoved
 from tests.daemon.memory import Answer, Client, service_over, with_client
 from tests.fakes.fake_module import FakeModule, Op
-from tests.fakes.fake_token import FakeToken, empty_token, work_token
+from tests.fakes.fake_token import FakeToken, empty_token, fixture_key, work_token
 from tests.fakes.keys import private_key, public_of
 
 EACCES, EEXIST, ENOSPC = 32769, 32803, 32859
@@ -48,7 +48,7 @@ def run(daemon: Daemon, body: Callable[[Client], Awaitable[None]]) -> None:
 
 
 def test_keys_are_of_the_kinds_that_were_announced() -> None:
-    """gpg asks once for all three; the key that makes way in one place may fill the next, and is of another kind."""
+    """gpg asks once for all three: a key that makes way in one place must not fill the next, being of another kind."""
     token = work_token()
 
     @with_client(FakeModule(token))
@@ -165,6 +165,37 @@ def test_a_key_under_an_id_of_its_own() -> None:
         assert answer.code == 0
         [key] = token.keys
         assert (key.cka_id, key.can_sign, key.can_decrypt) == (b"\xa1\xb2", True, True)
+
+
+def test_what_filled_the_other_places_stays_there_whatever_comes() -> None:
+    token = work_token()
+
+    @with_client(FakeModule(token))
+    async def _(client: Client) -> None:
+        before = await places(client)
+        await with_pin(client, f"GENKEY --force {EC} 1", b"work-pin-271828")
+        token.keys.insert(0, fixture_key("backup-rsa2048", "00"))
+        after = await places(client)
+        assert after["OPENPGP.1"] == token.keys[-1].keygrip.hex().upper()
+        assert {**after, "OPENPGP.1": ""} == {**before, "OPENPGP.1": ""}
+        assert (await client.ask(f"GENKEY {EC} 3")).code == EEXIST
+        assert (await client.ask(f"GENKEY --force {EC} 3")).code == 0
+        assert before["OPENPGP.3"] in grips(token)
+
+
+async def places(client: Client) -> dict[str, str]:
+    lines = (await client.ask("LEARN --keypairinfo")).status("KEYPAIRINFO")
+    return {line.split()[1]: line.split()[0] for line in lines if "OPENPGP." in line}
+
+
+def test_a_replaced_key_leaves_its_place_to_its_successor() -> None:
+    token = empty_token()
+
+    @with_client(FakeModule(token))
+    async def _(client: Client) -> None:
+        await with_pin(client, f"GENKEY {EC} 3")
+        await client.ask(f"GENKEY --force --algo=nistp384 {grips(token)[0]}")
+        assert await places(client) == {"OPENPGP.3": grips(token)[0]}
 
 
 def test_force_with_an_id_replaces_exactly_that_key() -> None:

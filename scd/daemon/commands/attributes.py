@@ -70,11 +70,8 @@ async def getattr_(conn: Connection, args: Arguments) -> None:
     if name not in ATTRIBUTES:
         raise CommandError(GpgErr.INV_NAME, f"no attribute {name}")
     card = await _card_of(conn, words[1] if len(words) > 1 else "") or await conn.need_card()
-    face = face_of(conn, card)
-    for line in ATTRIBUTES[name](face):
+    for line in ATTRIBUTES[name](face_of(conn, card)):
         conn.status(name, line)
-    if name == "KEY-ATTR":
-        conn.announced |= {(card.serial, role.place): _algorithm_name(face, role) for role in ROLES}
 
 
 async def _card_of(conn: Connection, keygrip: str) -> Card | None:

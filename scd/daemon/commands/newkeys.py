@@ -36,8 +36,7 @@ async def genkey(conn: Connection, args: Arguments) -> None:
     made = await keys.existing(where.role, where.card, created) if where.role else None
     if made is None:
         conn.must_be_allowed_to_change(where.card)
-        announced = conn.announced.get((where.card.serial, where.name))
-        algorithm = _algorithm(args.value("--algo") or keys.algorithm(where, announced))
+        algorithm = _algorithm(args.value("--algo") or keys.algorithm(where))
         made = await keys.generate(Order(where, created, args.has("--force")), algorithm, conn)
     _tell(conn, made)
 

@@ -55,7 +55,6 @@ async def setattr_(conn: Connection, args: Arguments) -> None:
         raise CommandError(GpgErr.TOO_LARGE, f"{name} has room for {longest(label)} octets, not {len(kept)}")
     try:
         await conn.service.record(card, label, kept, _PURPOSE, conn)
-        conn.announced.clear()
     finally:
         await conn.service.logins.operation_done(card)
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from scd.service.catalogue import Card, Catalogue
-from scd.service.places import AUTHENTICATE, BY_NAME, ENCRYPT, ROLES, SIGN, Places, Role
+from scd.service.places import AUTHENTICATE, BY_NAME, ENCRYPT, ROLES, SIGN, Places, Role, found, put
 from scd.service.registry import RegisteredModule, Registry
 from tests.fakes.fake_module import FakeModule
 from tests.fakes.fake_token import FakeKey, FakeToken
@@ -98,19 +98,32 @@ def test_a_key_for_nothing_else_is_taken_for_decryption() -> None:
 
 def test_what_was_recorded_wins_over_the_order() -> None:
     card, catalogue = one_card(*RSA)
-    places = Places(catalogue, {}, lambda _card: {"OPENPGP.1": RSA[1].keygrip.hex().upper().encode()})
+    places = Places(catalogue, {}, lambda _card: {"OPENPGP.1": put(card.keys[1]), "OPENPGP.2": found(card.keys[0])})
     assert labels(places, card) == {1: "rsa2", 2: "rsa1"}
-    assert places.is_recorded(SIGN, card.keys[1])
-    assert not places.is_recorded(ENCRYPT, card.keys[0])
+    assert places.was_put(SIGN, card.keys[1])
+    assert not places.was_put(ENCRYPT, card.keys[0])
 
 
-def test_a_key_that_made_way_pushes_no_other_out_of_its_place() -> None:
-    """A new signature key must not change the key that ssh logs in with."""
-    new = FakeKey(private_key("work-p256"), b"\4", "new")
-    card, catalogue = one_card(*RSA, ED, new)
-    assert labels(Places(catalogue, {}, nothing), card) == {1: "rsa1", 2: "rsa2", 3: "ed25519"}
-    recorded = {"OPENPGP.1": new.keygrip.hex().upper().encode()}
-    assert labels(Places(catalogue, {}, lambda _card: recorded), card) == {1: "new", 2: "rsa2", 3: "ed25519"}
+def test_beside_a_recorded_place_none_is_filled_unasked() -> None:
+    """Else a key that makes way, or is new on the token, would push another one out of its place."""
+    card, catalogue = one_card(*RSA, ED)
+    places = Places(catalogue, {}, lambda _card: {"OPENPGP.1": put(card.keys[1])})
+    assert labels(places, card) == {1: "rsa2"}
+    assert places.unrecorded(card) == {}
+
+
+def test_a_purpose_without_a_place_takes_a_key_without_one() -> None:
+    card, catalogue = one_card(*RSA, ED)
+    places = Places(catalogue, {}, lambda _card: {"OPENPGP.1": put(card.keys[0]), "OPENPGP.2": put(card.keys[1])})
+    chosen = places.key(AUTHENTICATE, card)
+    assert chosen is not None
+    assert chosen.pair.label == "ed25519"
+
+
+def test_places_filled_unasked_are_known_as_such() -> None:
+    card, catalogue = one_card(*RSA)
+    places = Places(catalogue, {SIGN: RSA[0].keygrip}, nothing)
+    assert {role.number: key.pair.label for role, key in places.unrecorded(card).items()} == {2: "rsa2"}
 
 
 def test_the_configuration_wins_over_what_was_recorded() -> None:
