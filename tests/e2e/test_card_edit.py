@@ -100,6 +100,17 @@ def test_admin_pin_is_the_so_pin_and_unblocks(new_home: GnupgHome, blank: Minted
     assert len(new_home.pinentry.prompts) == 7
 
 
+def test_so_pin_sets_the_first_pin_of_a_token_without_one(gnupg_home: MakeHome, own_card: TokensOf) -> None:
+    token = own_card("nopin")
+    home: GnupgHome = gnupg_home(token)
+    home.pinentry.script(token.tokens["nopin"].so_pin, NEW_PIN, NEW_PIN, NEW_PIN)
+
+    talk = card_edit(home, "admin", "passwd", "verify", answers={"cardutil.change_pin.menu": ("2", "Q")})
+
+    assert outcomes(talk.status) == DONE
+    assert [prompt.answered for prompt in home.pinentry.prompts] == [True] * 4
+
+
 def test_reset_code_is_said_not_to_exist(new_home: GnupgHome) -> None:
     talk = card_edit(new_home, "admin", "passwd", answers={"cardutil.change_pin.menu": ("4", "Q")})
 
