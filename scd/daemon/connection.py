@@ -41,7 +41,8 @@ class Connection:
     """`data` is what SETDATA collected; `serial` the card this client chose, None for the default one.
 
     `stood_for` is an absent card it asked for, and was given `serial` instead. `current` is the card it has worked
-    with; when that one is gone, only SERIALNO or RESTART make it forgotten. `peer` is the client's process, 0 when
+    with; when that one is gone, only SERIALNO or RESTART make it forgotten. `looks_at_one`: it asked SERIALNO --all, as
+    gpg-card (2.4) does, and takes whatever LEARN lists for that card's. `peer` is the client's process, 0 when
     not known; `has_cache` whether it has a PIN cache, None as long as nobody asked.
     """
 
@@ -53,6 +54,7 @@ class Connection:
         self.serial: str | None = None
         self.current: str | None = None
         self.stood_for: str | None = None
+        self.looks_at_one = False
         self.slowdown = Slowdown()
         self._peer = peer
         self.has_cache: bool | None = None
@@ -271,6 +273,7 @@ class Connection:
         """What RESTART ends: data, choice of card; the login stays."""
         self.data.clear()
         self.serial = self.current = self.stood_for = None
+        self.looks_at_one = False
 
 
 def _shown(spec: CommandSpec | None, command: Command) -> str:

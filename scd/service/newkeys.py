@@ -113,10 +113,21 @@ class NewKeys:
 
         return await self._put(order, make, "generate a key", ask)
 
+    def require_place(self, order: Order) -> None:
+        """Raises KeyExists for an occupied place without `force`, and for importing into a configured one."""
+        role, places = order.target.role, self._service.places
+        if role is None:
+            _refuse_occupied(order, order.target.present)
+            return
+        card = self._present(order.target.card.serial)
+        if order.imported and places.configured(role, card):
+            raise KeyExists(f"the configuration names the key of {role.place}")
+        old = places.occupants(card).get(role)
+        if not order.imported or (old is not None and places.was_put(role, old)):
+            _refuse_occupied(order, old)
+
     async def import_key(self, order: Order, private: PrivateKey, ask: Asker) -> NewKey:
         """A private key put on the token. KeyExists for an occupied place, and for a key the token has already."""
-        if order.target.role is not None and self._service.places.configured(order.target.role, order.target.card):
-            raise KeyExists(f"the configuration names the key of {order.target.name}")
         sign, decrypt = _uses(order.target.role, private.public.algorithm)
         # What the key is for in OpenPGP is not told: RSA may be for both, and the same key cannot come a second time.
         decrypt = decrypt or isinstance(private.public, RsaPublicKey)
@@ -142,10 +153,9 @@ class NewKeys:
 
     async def _into_place(self, order: Order, role: Role, make: Make, purpose: str, ask: Asker) -> NewKey:
         places, serial = self._service.places, order.target.card.serial
+        self.require_place(order)
         old = places.occupants(self._present(serial)).get(role)
         was_put = old is not None and places.was_put(role, old)
-        if was_put or not order.imported:
-            _refuse_occupied(order, old)
         records: dict[str, bytes | None] = {
             other.place: found(key) for other, key in places.unrecorded(self._present(serial)).items()
         }
@@ -162,7 +172,7 @@ class NewKeys:
     async def _under_id(self, order: Order, make: Make, purpose: str, ask: Asker) -> NewKey:
         """Exactly the addressed key goes; that its successor can be made at all is tried out before."""
         serial, old, cka_id = order.target.card.serial, order.target.present, order.target.cka_id or None
-        _refuse_occupied(order, old)
+        self.require_place(order)
         places = [role.place for role in ROLES if old is not None and self._service.places.was_put(role, old)]
         if old is not None:
             rehearsed = await self._made(serial, None, make, purpose, ask)

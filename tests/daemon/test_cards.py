@@ -39,6 +39,18 @@ def test_switchcard_chooses_among_the_cards() -> None:
         assert first != second
 
 
+def test_learn_lists_all_cards_but_for_gpg_card_the_reported_one() -> None:
+    @with_client(FakeModule(work_token("0001")), FakeModule(work_token("0002")))
+    async def _(client: Client) -> None:
+        [one] = (await client.ask("SERIALNO")).status("SERIALNO")
+        everything = len((await client.ask("LEARN --force")).status("KEYPAIRINFO"))
+        assert (await client.ask("SERIALNO --all")).status("SERIALNO") == [one]
+        assert len((await client.ask("LEARN --force")).status("KEYPAIRINFO")) == everything // 2
+        assert len((await client.ask("LEARN --keypairinfo")).status("KEYPAIRINFO")) == everything
+        await client.ask("SERIALNO")
+        assert len((await client.ask("LEARN --force")).status("KEYPAIRINFO")) == everything
+
+
 def test_switchcard_without_any_card() -> None:
     @with_client()
     async def _(client: Client) -> None:

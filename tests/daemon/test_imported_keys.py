@@ -50,6 +50,15 @@ def test_the_same_key_again_is_refused() -> None:
         assert len(token.keys) == 1
 
 
+def test_the_private_key_is_not_even_asked_for_when_its_place_is_taken() -> None:
+    @with_client(FakeModule(empty_token()))
+    async def _(client: Client) -> None:
+        client.replies["KEYDATA"] = KEYTOCARD["nistp256"][1]
+        await with_pin(client, "WRITEKEY OPENPGP.1")
+        answer = await client.ask("WRITEKEY OPENPGP.1")
+        assert (answer.code, answer.asked) == (EEXIST, [])
+
+
 def test_a_key_makes_way_for_keytocard_but_stays_on_the_token() -> None:
     """gpg's keytocard sends --force only where it was shown a fingerprint."""
     token = work_token()

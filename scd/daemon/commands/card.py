@@ -30,6 +30,7 @@ async def serialno(conn: Connection, args: Arguments) -> None:
         raise CommandError(GpgErr.NOT_SUPPORTED, f"no application {args.rest}")
     await conn.service.rescan()
     conn.current = conn.stood_for = None
+    conn.looks_at_one = args.has("--all")
     demanded = args.value("--demand")
     if demanded is not None:
         await _choose(conn, demanded)
@@ -70,7 +71,8 @@ async def learn(conn: Connection, args: Arguments) -> None:
     if demanded is not None:
         await _choose(conn, demanded)
     card = await conn.need_card()
-    cards = [card] if conn.serial is not None else list(conn.service.catalogue.ordered(card))
+    alone = conn.serial is not None or (conn.looks_at_one and not args.has("--keypairinfo"))
+    cards = [card] if alone else list(conn.service.catalogue.ordered(card))
     if not args.has("--keypairinfo"):
         await _introduce(conn, card, known=not args.has("--force"))
         for one in cards:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import time
+from dataclasses import replace
 
 from scd.assuan.arguments import Arguments
 from scd.assuan.gpgerror import GpgErr
@@ -49,9 +50,10 @@ async def writekey(conn: Connection, args: Arguments) -> None:
     """
     where = await _target(conn, args)
     conn.must_be_allowed_to_change(where.card)
+    keys, order = NewKeys(conn.service), Order(where, None, args.has("--force"), imported=True)
+    keys.require_place(order)
     private, created = await _keydata(conn)
-    order = Order(where, created or None, args.has("--force"), imported=True)
-    await NewKeys(conn.service).import_key(order, private, conn)
+    await keys.import_key(replace(order, created=created or None), private, conn)
 
 
 async def _target(conn: Connection, args: Arguments) -> Target:
