@@ -10,6 +10,7 @@ comes out as `{*}`, to be completed by hand.
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -123,16 +124,22 @@ def keytocard(home: GnupgHome, _token: MintedToken) -> None:
     edit_key(home, primary, "keytocard", answers=answers)
 
 
+def gpg_card_generate(home: GnupgHome, _token: MintedToken) -> None:
+    """One key made on the token, and what gpg-card shows then."""
+    home.run("gpg-card", "generate", "--algo=nistp256", "OPENPGP.1", "--", "list")
+
+
 Act = Callable[[GnupgHome, MintedToken], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is recorded, what must have happened before, and on which token."""
+    """What is recorded, what must have happened before, on which token, and what has to be installed."""
 
     act: Act
     before: Act | None = None
     token: str = "work"
+    program: str = "gpg"
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -148,6 +155,7 @@ SCENARIOS: dict[str, Scenario] = {
     "card-edit-generate": Scenario(card_edit_generate, token="empty"),
     "existing-key-generate": Scenario(existing_key_generate, roles),
     "keytocard": Scenario(keytocard, key_on_disk, "empty"),
+    "gpg-card-generate": Scenario(gpg_card_generate, token="empty", program="gpg-card"),
 }
 
 
@@ -243,7 +251,7 @@ def completed(lines: list[str]) -> list[str]:
 def main(arguments: list[str]) -> None:
     """See the top of this file."""
     folder = Path(arguments[0])
-    for name in arguments[1:] or SCENARIOS:
+    for name in arguments[1:] or (name for name, one in SCENARIOS.items() if shutil.which(one.program)):
         (folder / f"{name}.txt").write_text(record(name, folder), encoding="utf-8")
 
 
