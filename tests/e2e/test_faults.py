@@ -80,10 +80,11 @@ def test_a_worker_that_does_not_answer_is_ended_and_replaced(start: Start, blank
     serial = running.client.transact("SERIALNO").values("SERIALNO")[0]
     ask(running.client, blank, f"CHECKPIN {serial}")
     (worker,) = processes.descendants(running.process.pid)
+    handle = processes.open_handles([worker])
     os.kill(worker, signal.SIGSTOP)
 
     assert ask(running.client, blank, "SETATTR DISP-NAME Alice").code == TIMEOUT
 
-    assert worker not in processes.descendants(running.process.pid)
+    assert not processes.wait_for_end(handle, 10)
     assert ask(running.client, blank, "SETATTR DISP-NAME Alice").ok
     assert running.client.transact("GETATTR DISP-NAME").values("DISP-NAME") == ["Alice"]
