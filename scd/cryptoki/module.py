@@ -23,6 +23,7 @@ from scd.cryptoki.native import Native
 from scd.cryptoki.nativewrites import random_octets
 from scd.cryptoki.pins import change_pin, change_so_pin, check_so_pin, reset_pin
 from scd.cryptoki.profile import Quirk
+from scd.cryptoki.recognise import recognised
 from scd.cryptoki.session import LoginLost, TokenSession
 from scd.cryptoki.slotevents import SlotEvents
 from scd.cryptoki.slots import Slots
@@ -60,6 +61,7 @@ class InProcessModule:
         try:
             self._native = load(config.library)
             self._initialize()
+            self._config = config = recognised(config, self._native)
         except (OSError, AttributeError) as error:
             raise ModuleUnavailable(f"module {config.name}: cannot load {config.library}: {error}") from error
         except CkrError as error:

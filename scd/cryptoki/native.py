@@ -109,11 +109,11 @@ class EddsaParams(Structure):
 
 # Place of each function in CK_FUNCTION_LIST (PKCS#11 v3.1, pkcs11f.h), which no version has ever changed.
 _PLACES = {
-    "C_Initialize": 0, "C_Finalize": 1, "C_GetSlotList": 4, "C_GetTokenInfo": 6, "C_GetMechanismList": 7,
-    "C_GetMechanismInfo": 8, "C_InitPIN": 10, "C_SetPIN": 11, "C_OpenSession": 12, "C_CloseSession": 13, "C_Login": 18,
-    "C_Logout": 19, "C_CreateObject": 20, "C_DestroyObject": 22, "C_GetAttributeValue": 24, "C_SetAttributeValue": 25,
-    "C_FindObjectsInit": 26, "C_FindObjects": 27, "C_FindObjectsFinal": 28,
-    "C_DecryptInit": 33, "C_Decrypt": 34, "C_SignInit": 42, "C_Sign": 43,
+    "C_Initialize": 0, "C_Finalize": 1, "C_GetInfo": 2, "C_GetSlotList": 4, "C_GetTokenInfo": 6,
+    "C_GetMechanismList": 7, "C_GetMechanismInfo": 8, "C_InitPIN": 10, "C_SetPIN": 11, "C_OpenSession": 12,
+    "C_CloseSession": 13, "C_Login": 18, "C_Logout": 19, "C_CreateObject": 20, "C_DestroyObject": 22,
+    "C_GetAttributeValue": 24, "C_SetAttributeValue": 25, "C_FindObjectsInit": 26, "C_FindObjects": 27,
+    "C_FindObjectsFinal": 28, "C_DecryptInit": 33, "C_Decrypt": 34, "C_SignInit": 42, "C_Sign": 43,
     "C_SignRecoverInit": 46, "C_SignRecover": 47, "C_GenerateKeyPair": 59, "C_UnwrapKey": 61, "C_DeriveKey": 62,
     "C_GenerateRandom": 64, "C_WaitForSlotEvent": 67,
 }  # fmt: skip

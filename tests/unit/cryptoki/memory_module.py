@@ -55,6 +55,7 @@ class MemoryNative(Native):
 
     def __init__(self, *tokens: MemoryToken, left_out: tuple[str, ...] = ()) -> None:
         self.slots_: dict[int, MemoryToken] = dict(enumerate(tokens))
+        self.says = (b"memory", b"memory")  # C_GetInfo's manufacturer and description
         self.events: list[int] = []
         self.sessions: dict[int, Session] = {}
         self.logged_in: set[int] = set()  # id() of tokens
@@ -108,6 +109,9 @@ class MemoryNative(Native):
 
     def C_Finalize(self, _reserved: None) -> None:
         self.lose_sessions()
+
+    def C_GetInfo(self, info: Any) -> None:
+        info.manufacturer, info.description = (text.ljust(32) for text in self.says)
 
     def C_GetSlotList(self, _present: int, slots: Any, count: Any) -> None:
         if slots is not None:
