@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scd.cryptoki.ckr import USER_NOT_LOGGED_IN, USER_TYPE_INVALID, CkrError, to_token_error
+from scd.cryptoki.ckr import PIN_INVALID, USER_NOT_LOGGED_IN, USER_TYPE_INVALID, CkrError, to_token_error
 from scd.cryptoki.session import TokenSession
 from scd.token.errors import (
     NotSupported,
@@ -48,7 +48,7 @@ def _change_pin(session: TokenSession, old: Pin | None, new: Pin | None) -> None
             raise
         if not unchecked and error.rv == USER_NOT_LOGGED_IN:  # NSS 3.87 with a database it may not write to
             raise TokenReadOnly(f"{session.about}: {error} to who is logged in: it cannot be written to") from error
-        if unchecked and error.is_vague:  # as tpm2-pkcs11 1.9 calls it
+        if unchecked and (error.is_vague or error.rv == PIN_INVALID):  # tpm2-pkcs11 1.9; opencryptoki 3.23
             raise CkrError(error.function, error.rv, "the present PIN may be wrong") from error
         raise
 

@@ -8,6 +8,7 @@ from scd.token.errors import (
     NotSupported,
     PinBlocked,
     PinIncorrect,
+    PinUnsuitable,
     TokenError,
     TokenFailure,
     TokenReadOnly,
@@ -88,11 +89,12 @@ def test_a_database_for_reading_is_told_to_who_is_logged_in_too() -> None:
         change(desk)
 
 
-def test_a_vague_refusal_is_explained() -> None:
-    """tpm2-pkcs11 1.9 answers it to a wrong PIN."""
+@pytest.mark.parametrize(("name", "kind"), [("GENERAL_ERROR", TokenFailure), ("PIN_INVALID", PinUnsuitable)])
+def test_an_ambiguous_refusal_is_explained(name: str, kind: type[TokenError]) -> None:
+    """tpm2-pkcs11 1.9 and opencryptoki 3.23 answer so to a wrong PIN."""
     desk = Desk()
-    desk.native.fail_next("C_SetPIN", "GENERAL_ERROR")
-    with pytest.raises(TokenFailure, match="the present PIN may be wrong"):
+    desk.native.fail_next("C_SetPIN", name)
+    with pytest.raises(kind, match="the present PIN may be wrong"):
         change(desk)
 
 
