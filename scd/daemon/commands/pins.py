@@ -43,8 +43,8 @@ async def passwd(conn: Connection, args: Arguments) -> None:
         await conn.service.logins.log_out(card)
         await conn.service.logins.forget_cached(card, conn)
         return
-    change = _change(card, chv, "".join(chosen))
     conn.must_be_allowed_to_change(card)
+    change = _change(card, chv, "".join(chosen))
     try:
         await PinChanges(conn.service.logins).carry_out(change, card, conn)
     finally:
