@@ -86,7 +86,7 @@ class NewKeys:
         attachment = made(key.pair.public, at, encryption=role is ENCRYPT)
         if attachment != self._service.attachments.recorded(key):
             record = key_label(key.pair.keygrip)
-            await self._service.metadata.write(key.card, record, attachment.encoded(), on_token=False)
+            await self._service.record_beside(key.card, record, attachment.encoded())
         return NewKey(key, attachment)
 
     def algorithm(self, target: Target) -> str:
@@ -156,15 +156,13 @@ class NewKeys:
         self.require_place(order)
         old = places.occupants(self._present(serial)).get(role)
         was_put = old is not None and places.was_put(role, old)
-        records: dict[str, bytes | None] = {
-            other.place: found(key) for other, key in places.unrecorded(self._present(serial)).items()
-        }
+        # What fills the other places is written down, too, and stays where it is.
+        neighbours = places.unrecorded(self._present(serial)).items()
+        stay = {other.place: found(one) for other, one in neighbours if other is not role}
         key = await self._made(serial, None, make, purpose, ask)
         new = NewKey(key, order.attachment(key.pair.public, encryption=role is ENCRYPT))
-        # KEY-ATTR has served. What fills the other places is written down, too, and stays where it is.
-        await self._recorded_or_destroyed(
-            new, {**records, role.place: put(key), attribute_label(role): None}, purpose, ask
-        )
+        records: Records = {role.place: put(key), **stay, attribute_label(role): None}  # KEY-ATTR has served
+        await self._recorded_or_destroyed(new, records, purpose, ask)
         if old is not None and was_put:
             await self._destroy(old, purpose, ask)
         return NewKey(self._found(serial, key.pair.public), new.attachment)

@@ -91,6 +91,11 @@ class Service:
         await self.with_login(card, purpose, ask, lambda: self.metadata.write(card, label, value))
         await self._read_data()
 
+    async def record_beside(self, card: Card, label: str, value: bytes) -> None:
+        """Keep a value for the card without touching the token."""
+        await self.metadata.write(card, label, value, on_token=False)
+        await self._read_data()
+
     def known(self, name: str, card: Card | None) -> list[CardKey]:
         """The keys called `name` among those listed: a role, a keygrip, a keyref, an id of old stubs."""
         role = BY_NAME.get(name.upper())

@@ -47,9 +47,9 @@ class Places:
         self._known: dict[str, tuple[Card, Mapping[str, bytes], Occupants]] = {}  # by serial
 
     def occupants(self, card: Card) -> Occupants:
-        """Which key is in which place of the card: the configured one, else the recorded one; on a card of which no
-        place was recorded the one that fits best by certificate and CKA flags, else the first. A key has one place at
-        most.
+        """Which key is in which place of the card: the configured one, else the recorded one; on a card with no key
+        that was put into its place the one that fits best by certificate and CKA flags, else the first. A key has one
+        place at most.
         """
         recorded = self._recorded(card)
         known = self._known.get(card.serial)
@@ -65,7 +65,7 @@ class Places:
                 found = next((key for key in card.keys if key not in placed.values() and chosen(role, key)), None)
                 if role not in placed and found is not None:
                     placed[role] = found
-        if any(self._is_recorded(role, key) for role, key in placed.items()):
+        if any(self.was_put(role, key) for role, key in placed.items()):
             return placed
         for role in ROLES:
             free = (key for key in card.keys if key not in placed.values())

@@ -304,6 +304,19 @@ def test_a_key_whose_place_cannot_be_written_down_is_not_left_behind() -> None:
         assert (await with_pin(client, f"GENKEY {EC} 1")).code == 0
 
 
+def test_a_place_that_cannot_be_written_down_leaves_the_others_as_they_were() -> None:
+    token = work_token()
+    module = FakeModule(token)
+
+    @with_client(module)
+    async def _(client: Client) -> None:
+        before = await places(client)
+        for succeeding in range(4):  # KEY.<grip>, OPENPGP.1, and the two places beside it
+            module.fail_next(Op.WRITE_DATA, TokenFailure("CKR_DEVICE_ERROR"), after=succeeding)
+            assert (await with_pin(client, f"GENKEY --force {EC} 1", b"work-pin-271828")).code == 108
+            assert await places(client) == before
+
+
 def test_two_clients_at_once_get_one_place_once() -> None:
     token = empty_token()
     token.logged_in = True
@@ -360,5 +373,16 @@ def test_the_time_of_a_configured_key_without_certificate_is_the_first_one_said(
         first = await client.ask("GENKEY --timestamp=20261122T053646 --force 2")
         again = await client.ask("GENKEY --timestamp=20261123T000000 --force 2")
         assert first.status("KEY-CREATED-AT") == again.status("KEY-CREATED-AT") == ["1795325806"]
+
+    run(Daemon(service_over(FakeModule(token), roles=roles)), body)
+
+
+def test_a_configured_key_has_its_fingerprint_at_once() -> None:
+    token = work_token()
+    roles: dict[Role, bytes] = {ENCRYPT: public_of(private_key("work-p256-ecdh")).keygrip}
+
+    async def body(client: Client) -> None:
+        [made] = (await client.ask("GENKEY --timestamp=20261122T053646 --force 2")).status("KEY-FPR")
+        assert (await client.ask("GETATTR KEY-FPR")).status("KEY-FPR") == [f"2 {made}"]
 
     run(Daemon(service_over(FakeModule(token), roles=roles)), body)

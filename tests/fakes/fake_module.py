@@ -88,15 +88,15 @@ class FakeModule:
         self.closed = False
         self.has_events = True
         self._noticed: list[FakeToken] | None = None
-        self._failures: dict[Op, list[TokenError]] = defaultdict(list)
+        self._failures: dict[Op, list[TokenError | None]] = defaultdict(list)
         self._gates: dict[Op, _Gate] = {}
         self._shown: dict[TokenId, TokenObjects] = {}
 
     # What a test may do
 
-    def fail_next(self, op: Op, *errors: TokenError) -> None:
-        """The next calls of `op` raise these, one each, before anything else happens."""
-        self._failures[op] += errors
+    def fail_next(self, op: Op, *errors: TokenError, after: int = 0) -> None:
+        """The next calls of `op`, but for the first `after`, raise these, one each, before anything else happens."""
+        self._failures[op] += [*[None] * after, *errors]
 
     def hold(self, op: Op) -> _Gate:
         """Calls of `op` wait from now on, as for a touch.
@@ -262,8 +262,8 @@ class FakeModule:
         if gate := self._gates.get(call.op):
             gate.reached.set()
             await gate.opened.wait()
-        if waiting := self._failures[call.op]:
-            raise waiting.pop(0)
+        if (waiting := self._failures[call.op]) and (failure := waiting.pop(0)):
+            raise failure
 
     def _count(self, pin: Pin | None) -> None:
         self.pins_seen += pin is not None
