@@ -10,6 +10,7 @@ from tests.modules.daemon import TokenDaemon
 from tests.modules.libgcrypt import keygrip, keygrip_of_sexp
 
 BAD_PIN = 87
+PLACES = ("OPENPGP.1", "OPENPGP.2", "OPENPGP.3")
 
 StartDaemon = Callable[[Bed], TokenDaemon]
 
@@ -36,12 +37,15 @@ def test_a_key_that_cannot_decrypt_is_not_offered_for_encryption(daemon: TokenDa
     assert not offered & {keygrip(key.public) for key in bed.keys.values() if not key.decrypts}
 
 
-def test_keyrefs_tell_the_cka_id(daemon: TokenDaemon, bed: Bed) -> None:
+def test_keyrefs_are_places_or_tell_the_cka_id(daemon: TokenDaemon, bed: Bed) -> None:
     daemon.ok("SERIALNO")
-    listed = daemon.listed()
+    keyrefs = {grip: keyref for grip, (keyref, *_) in daemon.listed().items()}
 
+    assert len(set(keyrefs.values())) == len(keyrefs)
     for key in bed.keys.values():
-        assert listed[keygrip(key.public)][0].endswith(key.cka_id.hex().upper())
+        keyref = keyrefs[keygrip(key.public)]
+        assert keyref in PLACES or keyref.endswith(key.cka_id.hex().upper())
+        assert keygrip_of_sexp(daemon.ok(f"READKEY {keyref}").data) == keygrip(key.public)
 
 
 def test_public_keys_are_read(daemon: TokenDaemon, bed: Bed) -> None:
