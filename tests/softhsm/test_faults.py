@@ -45,7 +45,7 @@ def ending(own_tokens: Minted, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 
             async def load() -> WorkerModule:
                 return WorkerModule(
-                    config, generate_timeout_s=1, timeout_s=1 if moment.startswith("hang") else 30,
+                    config, generate_timeout_s=2, timeout_s=2 if moment.startswith("hang") else 30,
                     start=lambda told: spawn(told, argv=lines.pop() if lines else None),
                 )  # fmt: skip
 
@@ -139,7 +139,7 @@ def test_a_module_that_hangs_is_ended(
     own = ending(moment)
     before = own.objects("work").keys
 
-    with pytest.raises(ModuleTimeout, match=r"did not answer within 1 s.*may be on the token"):
+    with pytest.raises(ModuleTimeout, match=r"did not answer within 2 s.*may be on the token"):
         own.run(change(own))
 
     assert_whole(own, before)
