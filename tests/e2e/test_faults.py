@@ -76,7 +76,7 @@ def limit(pid: int, octets: int) -> None:
 
 
 def test_a_worker_that_does_not_answer_is_ended_and_replaced(start: Start, blank: Minted) -> None:
-    running = start("provider-softhsm-timeout 1", "provider-softhsm-workers 1")
+    running = start("provider-softhsm-timeout 2", "provider-softhsm-workers 1")
     serial = running.client.transact("SERIALNO").values("SERIALNO")[0]
     ask(running.client, blank, f"CHECKPIN {serial}")
     (worker,) = processes.descendants(running.process.pid)
