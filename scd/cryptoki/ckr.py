@@ -47,7 +47,7 @@ _ERRORS: dict[str, type[TokenError]] = {
     "PIN_INVALID": errors.PinIncorrect,
     "PIN_LEN_RANGE": errors.PinLengthInvalid,
     "PIN_LOCKED": errors.PinBlocked,
-    "PIN_EXPIRED": errors.PinBlocked,
+    "PIN_EXPIRED": errors.PinNotSet,
     "USER_PIN_NOT_INITIALIZED": errors.PinNotSet,
     "USER_NOT_LOGGED_IN": errors.PinRequired,
     "TOKEN_NOT_PRESENT": errors.TokenNotPresent,
@@ -216,4 +216,10 @@ def to_token_error(error: CkrError, about: str) -> TokenError:
     name = _NAMES.get(error.rv, "")
     kind = _NEW_PIN.get(name) if error.function in _SETS_A_PIN else None
     kind = kind or _ERRORS.get(name, errors.TokenFailure)
-    return kind(f"{about}: {error}{_NO_ROOM if error.is_vague and error.function in _WRITES else ''}")
+    return kind(f"{about}: {error}{_advice(error)}")
+
+
+def _advice(error: CkrError) -> str:
+    if error.rv == PIN_EXPIRED:
+        return "; PASSWD has to change it first"
+    return _NO_ROOM if error.is_vague and error.function in _WRITES else ""

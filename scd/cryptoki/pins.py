@@ -12,6 +12,7 @@ from scd.token.errors import (
     PinBlocked,
     PinIncorrect,
     PinLengthInvalid,
+    PinNotSet,
     SoPinBlocked,
     SoPinIncorrect,
     TokenError,
@@ -22,7 +23,7 @@ from scd.token.secrets import Pin
 
 _OF_THE_OFFICER: dict[type[TokenError], type[TokenError]] = {PinIncorrect: SoPinIncorrect, PinBlocked: SoPinBlocked}
 # In C_Login there is no new PIN that could be meant.
-_AT_LOGIN = _OF_THE_OFFICER | {PinLengthInvalid: SoPinIncorrect}
+_AT_LOGIN = _OF_THE_OFFICER | {PinLengthInvalid: SoPinIncorrect, PinNotSet: SoPinBlocked}
 
 
 def change_pin(session: TokenSession, info: TokenInfo, old: Pin | None, new: Pin | None) -> None:

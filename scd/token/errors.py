@@ -32,7 +32,7 @@ class PinBlocked(TokenError):
 
 
 class PinNotSet(TokenError):
-    """The token has no user PIN yet."""
+    """The token has no user PIN yet, or one that must be changed before anything else."""
 
 
 class SoPinIncorrect(TokenError):

@@ -52,7 +52,7 @@ def test_a_vendors_own_number_is_shown_as_such() -> None:
 
 def test_everything_becomes_a_token_error_that_names_function_and_value() -> None:
     for rv in ALL_NUMBERS:
-        assert str(translated(rv)) == f"token: C_Sign: {ckr_name(rv)}"
+        assert str(translated(rv)).partition("; ")[0] == f"token: C_Sign: {ckr_name(rv)}"
 
 
 @pytest.mark.parametrize(

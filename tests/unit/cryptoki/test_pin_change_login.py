@@ -8,6 +8,7 @@ from scd.token.errors import (
     NotSupported,
     PinBlocked,
     PinIncorrect,
+    PinNotSet,
     PinUnsuitable,
     TokenError,
     TokenFailure,
@@ -52,6 +53,12 @@ def test_a_pin_that_the_login_refuses_is_not_sent_again(desk: Desk, name: str, k
         change(desk)
     assert desk.native.count("C_SetPIN") == 0
     assert not desk.writes.open_for_writing
+
+
+def test_an_expired_pin_is_told_from_a_blocked_one(desk: Desk) -> None:
+    desk.native.fail_next("C_Login", "PIN_EXPIRED")
+    with pytest.raises(PinNotSet, match="PASSWD has to change it first"):
+        desk.login()
 
 
 def test_an_expired_pin_can_be_changed(desk: Desk) -> None:
