@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from scd.cryptoki.worker.state import WorkerState
 from scd.token.errors import (
     PinBlocked,
     SoPinBlocked,
@@ -17,15 +19,17 @@ from scd.token.errors import (
     TokenReadOnly,
 )
 from scd.token.model import PinTries
+from scd.token.port import GenerateRequest
 from scd.token.secrets import Pin
 from tests.modules.beds import nss, softhsm
-from tests.modules.beds.bed import Bed, Unavailable, isolated
+from tests.modules.beds.bed import Bed, Presence, Unavailable, isolated
 from tests.modules.beds.tools import certify, run
 from tests.modules.port import Port, open_port
 from tests.modules.test_new_keys import PLACE, imported
 
 ROOM_KIB = 512
 SO_LOCKABLE = ("opencryptoki",)
+REMOVABLE_AND_WRITABLE = ("softhsm2", "p11-kit-client")
 
 
 @pytest.fixture
@@ -159,6 +163,39 @@ def test_the_officer_revives_a_blocked_pin(own_bed: Bed, tmp_path: Path) -> None
         port.run(port.module.change_pin(port.token, port.pin("246813"), port.pin()))
         port.login()
         port.assert_works(port.content()[0][0])
+
+
+@pytest.mark.parametrize("bed_name", REMOVABLE_AND_WRITABLE, indirect=True, scope="session")
+def test_a_token_pulled_while_it_makes_a_key_is_whole_when_it_is_back(own_bed: Bed, tmp_path: Path) -> None:
+    presence = own_bed.presence
+    assert presence is not None
+    with open_port(own_bed, tmp_path / "port") as port:
+        port.login()
+        before, _ = port.content()
+
+        port.run(_pulled(port, GenerateRequest(port.token, "rsa4096", PLACE, "new", True, True), presence))
+        presence.put_back()
+
+        port.run(port.module.tokens())
+        port.login()
+        after, _ = port.content()
+        assert [key for key in after if key.cka_id != PLACE] == list(before)
+        for key in after:
+            assert key.private_seen
+            port.assert_works(key)
+        port.run(port.generate("rsa2048", b"\xaa\2"))
+        (key,) = port.keys_at(b"\xaa\2")
+        port.assert_works(key)
+
+
+async def _pulled(port: Port, request: GenerateRequest, presence: Presence) -> None:
+    """The token goes when the worker is at work on the key."""
+    making = asyncio.ensure_future(port.module.generate(request))
+    await asyncio.sleep(0)  # it is sent
+    assert port.module.health().state is WorkerState.BUSY
+    presence.take_away()
+    with pytest.raises(TokenError):
+        await making
 
 
 def reset(port: Port, so_pin: str) -> None:
