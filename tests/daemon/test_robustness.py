@@ -71,6 +71,19 @@ def test_each_wrong_line_gets_its_code_and_nothing_else(line: str, code: int) ->
         assert (await client.ask("GETINFO version")).data == b"99.0"
 
 
+@pytest.mark.parametrize(
+    "octets", ["63a77861f4aa621e9f10d6a39c6a6f842e1e57e1", "e3a77861f4aa62fe9fd0d6a39c6a6f84aeeee7e1"]
+)
+def test_raw_keygrip_of_gpg_agent_25_is_one_error(octets: str) -> None:
+    """It asks so for an ECDH key without stub (2.5.12, agent/pkdecrypt.c, ecc_get_curve): with or without controls."""
+
+    @with_client(FakeModule(work_token()))
+    async def _(client: Client) -> None:
+        client.send(b"READKEY -- " + bytes.fromhex(octets) + b"\n")
+        assert (await client.line()).startswith("ERR ")
+        assert (await client.ask("GETINFO version")).data == b"99.0"
+
+
 def test_no_module_at_all_is_no_device() -> None:
     @with_client()
     async def _(client: Client) -> None:

@@ -259,6 +259,25 @@ def test_nothing_outlives_a_killed_agent(home: GnupgHome, work: Minted) -> None:
     assert not processes.wait_for_end(handles, ENDS_WITHIN_S)
 
 
+def test_decryption_without_stub_disturbs_nothing(home: GnupgHome, work: Minted) -> None:
+    """gpg-agent 2.5.12 asks for the public half of such a key by the keygrip's raw octets, and fails: until there is a
+    stub (gpg --card-status), no card's ECDH key decrypts. 2.4 needs none.
+    """
+    objects = work.tokens["work"].objects
+    make_stubs(home)
+    fingerprint = key_by_grip(home, "ECDSA", grip(objects["p256"]), subkey=("ECDH", grip(objects["p384"])))
+    secret = home.gpg("-e", "-r", fingerprint, input=MESSAGE).stdout
+    (home.path / "private-keys-v1.d" / f"{grip(objects['p384'])}.key").unlink()
+    before = home.daemon_pids()
+
+    tried = home.gpg("-d", input=secret, check=False)
+
+    assert home.daemon_pids() == before
+    assert tried.stdout == (b"" if tried.status else MESSAGE)
+    make_stubs(home)
+    assert home.gpg("-d", input=secret).stdout == MESSAGE
+
+
 def test_second_client_gets_its_own_connection(home: GnupgHome) -> None:
     """Reference 1.3: while the pipe is in use the agent connects through the socket."""
     home.start_agent()

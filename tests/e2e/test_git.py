@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.e2e.ssh import SIGNER, public_line
 from tests.e2e.test_gpgsm import ca_of
-from tests.e2e.user import grip, key_by_grip, learn, make_stubs, with_roles
+from tests.e2e.user import grip, is_gnupg_25, key_by_grip, learn, make_stubs, with_roles
 from tests.harness.gnupg import GnupgHome, Result
 from tests.harness.tokens import Minted
 
@@ -28,9 +28,17 @@ def test_openpgp_commit(home: GnupgHome, work: Minted) -> None:
     assert f"VALIDSIG {fingerprint}" in verified.err
 
 
+def standard_input_by_name(home: GnupgHome) -> None:
+    """`gpgsm --verify FILE -`, as git calls it, opens a file with that name: seen with 2.5.12."""
+    (home.path / "repository").mkdir()
+    (home.path / "repository" / "-").symlink_to("/dev/stdin")
+
+
 def test_x509_commit(home: GnupgHome, work: Minted) -> None:
     learn(home, ca_of(work))
     keygrip = work.tokens["work"].objects["rsa2048"].keygrip
+    if is_gnupg_25():
+        standard_input_by_name(home)
 
     verified = signed_commit(home, gpg_format="x509", gpg_x509_program="gpgsm", user_signingkey=f"&{keygrip}")
 

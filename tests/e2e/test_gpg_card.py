@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.cards import elliptic, generate, is_stub, secret_fingerprints
 from tests.e2e.conftest import MakeHome, TokensOf
 from tests.e2e.gpgcard import PLACES, gpg_card, gpg_card_on_terminal, listing, needs_gpg_card, parsed
-from tests.e2e.user import UID, created, grip, with_roles
+from tests.e2e.user import UID, created, grip, is_gnupg_25, with_roles
 from tests.harness.drawer import Drawer
 from tests.harness.gnupg import GnupgHome
 from tests.harness.tokens import Minted
@@ -158,6 +158,16 @@ def test_cards_stay_chosen_in_one_session(two_cards: GnupgHome) -> None:
     infos = [line.split()[1] for line in shown.splitlines() if line[:1].isdigit()]
     assert infos == [other]
     assert shown.count(f"Serial number ....: {other}") == 2
+
+
+def test_short_list_of_cards(two_cards: GnupgHome) -> None:
+    if not is_gnupg_25():
+        pytest.skip("gpg-card has the command ll since GnuPG 2.5")
+
+    cards = [line.split() for line in gpg_card(two_cards, "ll").out.splitlines()]
+
+    assert [application for _, _, application in cards] == ["openpgp"] * 2
+    assert [serial for number, serial, _ in cards if "*" in number] == [serial_of(two_cards)]
 
 
 def test_applications_are_listed(two_cards: GnupgHome) -> None:

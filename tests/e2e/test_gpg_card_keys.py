@@ -9,7 +9,17 @@ import pytest
 from tests.e2e.cards import everything_works, is_stub, keys_on_card, local_key, secret_keygrips
 from tests.e2e.conftest import MakeHome, TokensOf
 from tests.e2e.gpgcard import PLACES, gpg_card, gpg_card_on_terminal, listing, needs_gpg_card
-from tests.e2e.user import MESSAGE, UID, created, encrypt_and_decrypt, grip, sign_and_verify, with_roles
+from tests.e2e.user import (
+    MESSAGE,
+    UID,
+    created,
+    encrypt_and_decrypt,
+    grip,
+    is_gnupg_25,
+    make_stubs,
+    sign_and_verify,
+    with_roles,
+)
 from tests.harness.gnupg import CommandFailed, GnupgHome
 from tests.harness.tokens import Minted
 
@@ -56,6 +66,8 @@ def test_generated_keys_become_an_openpgp_key(new_home: GnupgHome, kinds: tuple[
     fingerprint = created(made.out)
 
     sign_and_verify(new_home, fingerprint)
+    if is_gnupg_25():
+        make_stubs(new_home)  # see test_decryption_without_stub_disturbs_nothing
     encrypt_and_decrypt(new_home, fingerprint)
     keys = listing(new_home).keys
     assert secret_keygrips(new_home) == [keys["OPENPGP.1"].keygrip, keys["OPENPGP.2"].keygrip]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.serialization import SSHCertificate, load_ssh_public_identity
 
 from tests.e2e.ssh import offered, public_line, ssh_sign_and_verify
-from tests.e2e.user import grip, is_gnupg_22, make_stubs, with_roles
+from tests.e2e.user import grip, is_gnupg_22, is_gnupg_25, lines_to_daemon, make_stubs, with_roles
 from tests.harness.gnupg import GnupgHome
 from tests.harness.tokens import Minted
 
@@ -62,3 +63,22 @@ def test_rsa_signs_with_both_of_sshs_digests(home: GnupgHome, work: Minted) -> N
         )  # fmt: skip
         shown = home.run("ssh-keygen", "-L", "-f", "certified-cert.pub").out
         assert f"using {algorithm}" in shown
+
+
+@pytest.mark.parametrize("name", ["ed25519", "p384", "rsa2048"])
+def test_certificate_longer_than_a_line_is_signed(home: GnupgHome, work: Minted, name: str) -> None:
+    """An Ed25519 key is sent the whole of it; a digest of it otherwise."""
+    if not is_gnupg_25():
+        pytest.skip("gpg-agent before 2.5 refuses to sign more than a line holds")
+    home.start_agent()
+    home.write("key.pub", public_line(work.tokens["work"].objects[name]) + "\n")
+    home.write("certified.pub", public_line(work.tokens["work"].objects["p256"]) + "\n")
+    principals = ",".join(f"somebody{number:03}" for number in range(100))
+
+    home.run("ssh-keygen", "-q", "-U", "-s", "key.pub", "-I", "x", "-n", principals, "certified.pub")
+
+    certificate = load_ssh_public_identity((home.path / "certified-cert.pub").read_bytes())
+    assert isinstance(certificate, SSHCertificate)
+    assert len(certificate.valid_principals) == 100
+    certificate.verify_cert_signature()
+    assert bool(lines_to_daemon(home, "SETDATA --append")) is (name == "ed25519")

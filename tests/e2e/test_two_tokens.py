@@ -18,7 +18,9 @@ from tests.e2e.user import (
     encrypt_and_decrypt,
     grip,
     is_gnupg_22,
+    is_gnupg_25,
     key_by_grip,
+    lines_to_daemon,
     make_stubs,
     sign_and_verify,
     stubs,
@@ -224,6 +226,25 @@ def test_a_missing_module_does_not_stop_the_other(gnupg_home: MakeHome, work: Mi
 
     log = home.daemon_log.read_text()
     assert "no-such-module.so" in log
+
+
+def test_gpgsm_learns_from_the_card_that_is_named(home_of_both: GnupgHome) -> None:
+    """LEARN --demand: of the other card than the one that is current."""
+    if not is_gnupg_25():
+        pytest.skip("gpgsm --learn-card takes a serial number since GnuPG 2.5")
+    home = home_of_both
+    current, other = serials(home)
+    there = home.connect_agent(f"SCD SERIALNO --demand={other}", "SCD LEARN --keypairinfo")
+    assert f"S SERIALNO {current}" in home.connect_agent("SCD SERIALNO")
+
+    home.gpgsm("--learn-card", other)
+
+    listing = home.gpgsm("-K", "--with-colons").out.splitlines()
+    keygrips = [line.split(":")[9] for line in listing if line.startswith("grp:")]
+    assert keygrips
+    assert all(f"KEYPAIRINFO {keygrip} " in there for keygrip in keygrips)
+    assert lines_to_daemon(home, "LEARN")[-1] == f"LEARN --demand={other} --force"
+    assert home.gpgsm("--learn-card", f"{other[:-8]}99991111", check=False).status
 
 
 def test_awkward_tokens_spoil_nothing(gnupg_home: MakeHome, minted: Minted) -> None:

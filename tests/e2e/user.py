@@ -26,6 +26,11 @@ def is_gnupg_22() -> bool:
     return gnupg_version() < (2, 3)
 
 
+def is_gnupg_25() -> bool:
+    """Whether gpg-agent sends long data in several lines and works out OpenPGP's ECDH and Kyber itself."""
+    return gnupg_version() >= (2, 5)
+
+
 def grip(entry: MintedObject) -> str:
     """The keygrip of an object that has one."""
     assert entry.keygrip is not None
