@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.user import MESSAGE, is_gnupg_25, learn
+from tests.e2e.user import MESSAGE, is_gnupg_22, is_gnupg_25, learn
 from tests.harness.gnupg import GnupgHome
 from tests.harness.tokens import Minted
 
@@ -77,6 +77,15 @@ def test_detached_signature_is_verified_by_openssl(learnt: GnupgHome, work: Mint
 
 def test_message_to_the_rsa_certificate_is_decrypted(learnt: GnupgHome, work: Minted) -> None:
     keygrip = work.tokens["work"].objects["rsa2048"].keygrip
+    secret = learnt.gpgsm("-e", "-r", f"&{keygrip}", input=MESSAGE).stdout
+
+    assert learnt.gpgsm("-d", input=secret).stdout == MESSAGE
+
+
+def test_message_to_the_ec_certificate_is_decrypted(learnt: GnupgHome, work: Minted) -> None:
+    if is_gnupg_22():
+        pytest.skip("gpgsm 2.2 does not encrypt to EC certificates")
+    keygrip = work.tokens["work"].objects["p384"].keygrip
     secret = learnt.gpgsm("-e", "-r", f"&{keygrip}", input=MESSAGE).stdout
 
     assert learnt.gpgsm("-d", input=secret).stdout == MESSAGE

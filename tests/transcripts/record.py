@@ -20,6 +20,7 @@ from scd.service.places import ROLES
 from scd.service.serials import display_serial, keyref, serial_mark, wire_serial
 from scd.token.model import TokenId
 from tests.e2e import cards, user
+from tests.e2e.ssh import public_line
 from tests.harness.dialogue import Answer, edit_key
 from tests.harness.gnupg import CommandFailed, GnupgHome, scd_config
 from tests.harness.tokens import MintedToken, mint
@@ -56,6 +57,11 @@ def gpgsm_learn_card(home: GnupgHome, _token: MintedToken) -> None:
     home.gpgsm("--learn-card")
 
 
+def gpgsm_learn_named_card(home: GnupgHome, token: MintedToken) -> None:
+    """The card whose certificates are wanted is named: since GnuPG 2.5."""
+    home.gpgsm("--learn-card", wire_serial(_identity(token), {}))
+
+
 def sign(home: GnupgHome, _token: MintedToken) -> None:
     """One OpenPGP signature."""
     home.gpg("-u", user.UID, "--yes", "-s", user.letter_in(home))
@@ -78,6 +84,14 @@ def decrypt(home: GnupgHome, _token: MintedToken) -> None:
     home.gpg("-d", home.path / "letter.gpg")
 
 
+def set_up_ecdh(home: GnupgHome, token: MintedToken) -> None:
+    """An OpenPGP key of two keys on NIST P-256, and a letter to it."""
+    user.make_stubs(home)
+    first, second = (user.grip(token.objects[name]) for name in ("p256", "p256-ecdh"))
+    user.key_by_grip(home, "ECDSA", first, subkey=("ECDH", second))
+    home.gpg("-o", home.path / "letter.gpg", "-e", "-r", user.UID, user.letter_in(home))
+
+
 def quick_gen_key(home: GnupgHome, _token: MintedToken) -> None:
     """The documented way to an OpenPGP key."""
     home.gpg("--quick-gen-key", user.UID, "card", "default", "never")
@@ -88,6 +102,14 @@ def ssh(home: GnupgHome, _token: MintedToken) -> None:
     first = home.run("ssh-add", "-L").out.splitlines()[0]
     public = home.write("id.pub", first + "\n")
     home.run("ssh-keygen", "-Y", "sign", "-n", "file", "-f", public, user.letter_in(home))
+
+
+def ssh_certificate(home: GnupgHome, token: MintedToken) -> None:
+    """An Ed25519 key signs more than a line holds: since GnuPG 2.5."""
+    for name, file in (("ed25519", "ca.pub"), ("p256", "certified.pub")):
+        home.write(file, public_line(token.objects[name]) + "\n")
+    principals = ",".join(f"somebody{number}" for number in range(20))
+    home.run("ssh-keygen", "-q", "-U", "-s", "ca.pub", "-I", "x", "-n", principals, "certified.pub")
 
 
 def kill(home: GnupgHome, _token: MintedToken) -> None:
@@ -149,8 +171,11 @@ SCENARIOS: dict[str, Scenario] = {
     "pinentry-cancel": Scenario(cancel, set_up),
     "decrypt": Scenario(decrypt, set_up),
     "quick-gen-key": Scenario(quick_gen_key, card_status),
+    "decrypt-ecdh": Scenario(decrypt, set_up_ecdh),
     "gpgsm-learn-card": Scenario(gpgsm_learn_card),
+    "gpgsm-learn-named-card": Scenario(gpgsm_learn_named_card),
     "ssh": Scenario(ssh),
+    "ssh-certificate": Scenario(ssh_certificate),
     "killscd": Scenario(kill),
     "card-edit-generate": Scenario(card_edit_generate, token="empty"),
     "existing-key-generate": Scenario(existing_key_generate, roles),
@@ -200,7 +225,7 @@ def conversation(log: str) -> list[str]:
 
 def with_placeholders(text: str, token: MintedToken) -> str:
     """Names in place of the values that change with every token that is made."""
-    identity = TokenId("SoftHSM project", "SoftHSM v2", token.serial, token.label)
+    identity = _identity(token)
     serial = wire_serial(identity, {})
     names = {serial: "serial", display_serial(identity, serial).replace(" ", "+"): "display"}
     for entry in token.objects.values():
@@ -214,6 +239,10 @@ def with_placeholders(text: str, token: MintedToken) -> str:
         text = re.sub(rf"{re.escape(value)}(?![0-9A-F])", f"{{{name}}}", text)
     text = re.sub(r"\S*/scd-\w+/S\.scd", "{socket}", text)
     return text.replace(f"P11.{serial_mark(serial)}", "P11.{mark}")
+
+
+def _identity(token: MintedToken) -> TokenId:
+    return TokenId("SoftHSM project", "SoftHSM v2", token.serial, token.label)
 
 
 def new_keys(text: str, known: dict[str, str]) -> dict[str, str]:
