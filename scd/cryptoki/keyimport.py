@@ -9,6 +9,7 @@ from pkcs11 import Attribute, KeyType
 from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.discover import EC_MONTGOMERY
 from scd.cryptoki.keyplace import new_key, require_listed
+from scd.cryptoki.keyproof import prove
 from scd.cryptoki.keytemplates import Extent, NewKey, Template
 from scd.cryptoki.keyuses import usable
 from scd.cryptoki.native import ulong
@@ -41,7 +42,9 @@ def import_key(writing: Writing, request: ImportRequest) -> PublicKey:
     with new_key(writing, request.cka_id) as made:
         made.append(_create(writing, secrets, f"{private.public.algorithm} private key"))
         made.append(_create(writing, shown, f"{private.public.algorithm} public key"))
-        return require_listed(writing, made[1])
+        public = require_listed(writing, made[1])
+        prove(writing, wanted, public)
+        return public
 
 
 def _create(writing: Writing, templates: list[Template], what: str) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pkcs11 import Attribute, ObjectClass
 
 from scd.cryptoki.keygen import EC_KEY_PAIR_GEN, EDWARDS_KEY_PAIR_GEN, RSA_KEY_PAIR_GEN
 from scd.cryptoki.native import ulong
 from scd.gcrypt import der
 from scd.gcrypt.curves import ec_params
-from tests.fakes.keys import public_of
+from tests.fakes.keys import PrivateKey, public_of
 from tests.unit.cryptoki.memory_module import MemoryNative, _class, _read_template
 from tests.unit.cryptoki.memory_token import WAYS, MemoryToken, Refused
 
@@ -29,7 +29,7 @@ class WritableNative(MemoryNative):
     `taken_meanwhile`, a whole pair of another program's appears in the place before it fails; `refuses`, attributes
     that no template may have; `only_params`, the one form of CKA_EC_PARAMS it takes; `one_certificate_each`, a new
     certificate overwrites the one with its CKA_ID; `fixed_values`, CKA_VALUE cannot be changed; `forgets`, nothing is
-    stored or changed and CKR_OK answered; `so_locked`.
+    stored or changed and CKR_OK answered; `garbles`, this is added to private numbers; `so_locked`.
     """
 
     def __init__(self, *tokens: MemoryToken, left_out: tuple[str, ...] = ()) -> None:
@@ -41,6 +41,7 @@ class WritableNative(MemoryNative):
         self.pins: list[tuple[bytes | None, bytes | None]] = []
         self.half_on_failure = ""
         self.spoils_point = self.forgets = False
+        self.garbles = 0
         self.loses_private = self.one_certificate_each = self.fixed_values = self.so_locked = False
         self.taken_meanwhile: MemoryToken | None = None
         self.refuses: frozenset[int] = frozenset()
@@ -112,7 +113,20 @@ class WritableNative(MemoryNative):
                     one.attributes.update(attributes)
                     handle.value = place
                     return
-        handle.value = token.add(ObjectClass.DATA, attributes)
+        handle.value = token.add(ObjectClass.DATA, attributes, self._private(attributes))
+
+    def _private(self, attributes: dict[int, bytes]) -> PrivateKey | None:
+        """What computes with the object, if it is a private key: RSA, or P-256."""
+        if attributes[Attribute.CLASS] != _class(ObjectClass.PRIVATE_KEY):
+            return None
+        if Attribute.MODULUS in attributes:
+            kinds = (Attribute.PRIME_1, Attribute.PRIME_2, Attribute.PRIVATE_EXPONENT, Attribute.EXPONENT_1,
+                     Attribute.EXPONENT_2, Attribute.COEFFICIENT)  # fmt: skip
+            numbers = [int.from_bytes(attributes[kind], "big") for kind in kinds]
+            shown = (int.from_bytes(attributes[kind], "big") for kind in (Attribute.PUBLIC_EXPONENT, Attribute.MODULUS))
+            return rsa.RSAPrivateNumbers(*numbers, rsa.RSAPublicNumbers(*shown)).private_key()
+        number = int.from_bytes(attributes[Attribute.VALUE], "big")
+        return ec.derive_private_key(number ^ self.garbles, ec.SECP256R1())
 
     def C_GetAttributeValue(self, session: int, handle: int, template: Any, count: int) -> None:
         self.values_read += [handle for entry in template if entry.type == Attribute.VALUE]
