@@ -108,7 +108,7 @@ def test_the_officer_sets_a_new_pin(port: Port) -> None:
 
     assert not port.info.logged_in
     refused(port, port.bed.pin)
-    change(port, NEW, port.bed.pin)  # opencryptoki wants the officer's PIN changed before anything else
+    change(port, NEW, port.bed.pin)  # as CKF_USER_PIN_TO_BE_CHANGED wants it
     works(port, port.bed.pin)
 
 
