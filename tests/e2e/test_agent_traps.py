@@ -268,11 +268,11 @@ def test_decryption_without_stub_disturbs_nothing(home: GnupgHome, work: Minted)
     fingerprint = key_by_grip(home, "ECDSA", grip(objects["p256"]), subkey=("ECDH", grip(objects["p384"])))
     secret = home.gpg("-e", "-r", fingerprint, input=MESSAGE).stdout
     (home.path / "private-keys-v1.d" / f"{grip(objects['p384'])}.key").unlink()
-    before = home.daemon_pids()
+    before = home.connect_agent("SCD GETINFO pid")
 
     tried = home.gpg("-d", input=secret, check=False)
 
-    assert home.daemon_pids() == before
+    assert home.connect_agent("SCD GETINFO pid") == before
     assert tried.stdout == (b"" if tried.status else MESSAGE)
     make_stubs(home)
     assert home.gpg("-d", input=secret).stdout == MESSAGE
