@@ -64,9 +64,26 @@ def curve_by_oid(dotted: str) -> Curve | None:
     return _BY_OID.get(dotted)
 
 
+_LONGEST_RSA = 5  # digits of a modulus' length in bits
+
+
 def curve_by_name(name: str) -> Curve | None:
     """The curve of any of its names, without regard to case: libgcrypt's, GnuPG's short one, X9.62's, PKCS#11's."""
     return _BY_ALIAS.get(name.lower())
+
+
+def algorithm_by_name(name: str) -> str | None:
+    """GnuPG's short name of a key algorithm, whatever the case or alias: `rsa3072`, `nistp256`, `ed25519`, …
+
+    None for what is neither a curve of the table nor `rsa` with a length of at most five digits.
+    """
+    curve = curve_by_name(name)
+    if curve is not None:
+        return curve.algorithm
+    lower = name.lower()
+    digits = lower.removeprefix("rsa")
+    is_rsa = digits != lower and digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_RSA
+    return lower if is_rsa else None
 
 
 def curve_by_ec_params(params: bytes) -> Curve | None:

@@ -63,6 +63,11 @@ class Attachments:
         found = self._keyring.attached(key.pair.public, encryption=encryption)
         return Attachment(found.created, found.fingerprint) if found else self.recorded(key)
 
+    def since(self, key: CardKey, *, encryption: bool | None = None) -> int | None:
+        """When the key was made: that of the attached OpenPGP key, else as `created`."""
+        known = self.of(key, encryption=encryption)
+        return known.created if known else self.created(key)
+
     def created(self, key: CardKey) -> int | None:
         """As recorded, else the certificate's notBefore."""
         recorded = self.recorded(key)

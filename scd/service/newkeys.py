@@ -81,8 +81,7 @@ class NewKeys:
         key = self._service.places.configured(role, card)
         if key is None:
             return None
-        known = self._service.attachments.of(key, encryption=role is ENCRYPT)
-        at = known.created if known else self._service.attachments.created(key) or created or _now()
+        at = self._service.attachments.since(key, encryption=role is ENCRYPT) or created or _now()
         attachment = made(key.pair.public, at, encryption=role is ENCRYPT)
         if attachment != self._service.attachments.recorded(key):
             record = key_label(key.pair.keygrip)

@@ -250,6 +250,7 @@ def test_the_answer_lists_what_the_token_can_make() -> None:
         ("GENKEY OPENPGP.0", INV_ID),
         ("GENKEY P11.00000000FF", INV_ID),
         ("GENKEY --algo=rot13 1", 149),
+        ("GENKEY --algo=rsa\xc2\xb2 1", 149),
         ("GENKEY --algo=ed25519 2", UNSUPPORTED_ALGORITHM),
         ("GENKEY --algo=cv25519 1", UNSUPPORTED_ALGORITHM),
         ("GENKEY --timestamp=yesterday 1", INV_TIME),

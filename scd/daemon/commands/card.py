@@ -113,6 +113,5 @@ def key_pair_info(conn: Connection, key: CardKey, card: Card | None) -> str:
     """`<grip> <keyref> <usage> <keytime> <algo>` for a client that works with `card` (protocol reference 3.3)."""
     places, attachments = conn.service.places, conn.service.attachments
     role = places.role(key)
-    known = attachments.of(key, encryption=role is ENCRYPT) if role else None
-    created = known.created if known else attachments.created(key) or "-"
+    created = (attachments.since(key, encryption=role is ENCRYPT) if role else attachments.created(key)) or "-"
     return f"{key.keygrip_hex} {places.ref(key, card)} {places.usage(key)} {created} {key.pair.public.algorithm}"

@@ -12,7 +12,7 @@ from scd.daemon.commands.card import key_pair_info
 from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import command
-from scd.gcrypt.curves import curve_by_name
+from scd.gcrypt.curves import algorithm_by_name
 from scd.gcrypt.privkey import PrivateKey, parse_private_key
 from scd.service.newkeys import NewKey, NewKeys, Order
 from scd.service.targets import Target, target
@@ -94,12 +94,8 @@ def _timestamp(args: Arguments) -> int | None:
 
 
 def _algorithm(written: str) -> str:
-    """GnuPG's short name of an algorithm, whatever its case or alias."""
-    name = written.lower()
-    curve = curve_by_name(name)
-    if curve is not None:
-        return curve.algorithm
-    if name.startswith("rsa") and name[3:].isdigit() and len(name) < 9:
+    name = algorithm_by_name(written)
+    if name is not None:
         return name
     known = "rsa2048 and other lengths, nistp256, brainpoolP256r1, ed25519, cv25519 and others"
     raise CommandError(GpgErr.UNKNOWN_ALGORITHM, f"--algo={written}: known are {known}")

@@ -11,7 +11,7 @@ from scd.daemon.commands.attributes import TEXTS
 from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import command
-from scd.gcrypt.curves import curve_by_name
+from scd.gcrypt.curves import algorithm_by_name
 from scd.service.attached import Attachment, made
 from scd.service.catalogue import Card, CardKey
 from scd.service.labels import key_label, longest
@@ -79,11 +79,10 @@ def _key_attribute(_service: Service, _card: Card, _name: str, value: bytes) -> 
     """`[--force] <place> <OpenPGP's number> <name>`, as gpg and gpg-card write it."""
     words = [word for word in value.decode("utf-8", "replace").split() if word != "--force"]
     role = next((role for role in ROLES if words and words[0] == str(role.number)), None)
-    name = words[2].lower() if len(words) == 3 else ""
-    curve = curve_by_name(name)
-    if role is None or not (curve or (name.startswith("rsa") and name[3:].isdigit())):
+    algorithm = algorithm_by_name(words[2]) if len(words) == 3 else None
+    if role is None or algorithm is None:
         raise CommandError(GpgErr.INV_VALUE, "KEY-ATTR is [--force] PLACE NUMBER ALGORITHM, as in 1 1 rsa3072")
-    return attribute_label(role), (curve.algorithm if curve else name).encode()
+    return attribute_label(role), algorithm.encode()
 
 
 def _key_fingerprint(role: Role) -> Setter:
@@ -94,8 +93,7 @@ def _key_fingerprint(role: Role) -> Setter:
         label = key_label(key.pair.keygrip)
         if not octets.strip(b"\0"):
             return label, None
-        known = service.attachments.of(key)
-        created = known.created if known else service.attachments.created(key)
+        created = service.attachments.since(key)
         if created is None:
             raise CommandError(GpgErr.INV_STATE, f"when was the key made? SETATTR KEY-TIME-{role.number} comes first")
         return label, Attachment(created, octets).encoded()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scd.gcrypt import der
-from scd.gcrypt.curves import CURVES, Curve, Family, curve_by_ec_params, curve_by_oid, ec_params
+from scd.gcrypt.curves import CURVES, Curve, Family, algorithm_by_name, curve_by_ec_params, curve_by_oid, ec_params
 from scd.gcrypt.explicit import match_explicit
 from tests.unit.gcrypt.vectors import EXPLICIT, Explicit
 
@@ -219,3 +219,15 @@ def test_one_wrong_octet_never_raises_anything_but_value_error(index: int, diffe
     except ValueError:
         return
     assert found in (None, CURVES["NIST P-256"])
+
+
+@pytest.mark.parametrize(
+    ("written", "algorithm"),
+    [
+        ("rsa3072", "rsa3072"), ("RSA2048", "rsa2048"), ("NIST P-256", "nistp256"), ("Ed25519", "ed25519"),
+        ("BRAINPOOLP384R1", "brainpoolP384r1"), ("rsa", None), ("rsa2048x", None), ("rsa123456", None),
+        ("rsa\N{SUPERSCRIPT TWO}", None), ("rot13", None), ("", None),
+    ],
+)  # fmt: skip
+def test_algorithms_have_one_short_name(written: str, algorithm: str | None) -> None:
+    assert algorithm_by_name(written) == algorithm
