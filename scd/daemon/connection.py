@@ -264,10 +264,16 @@ class Connection:
 
     def must_be_allowed_to_change(self, card: Card | None = None) -> None:
         """ERR EACCES where nothing may be changed: by the configuration, or, of this card, by the token itself."""
+        if forbidden := self.forbids_changes(card):
+            raise CommandError(GpgErr.EACCES, forbidden)
+
+    def forbids_changes(self, card: Card | None) -> str:
+        """Why nothing may be changed; empty when it may."""
         if self.daemon.deny_admin:
-            raise CommandError(GpgErr.EACCES, "deny-admin or read-only is set: no token is changed")
+            return "deny-admin or read-only is set: no token is changed"
         if card is not None and card.token.write_protected:
-            raise CommandError(GpgErr.EACCES, f'token "{card.token.id.label}" is write-protected')
+            return f'token "{card.token.id.label}" is write-protected'
+        return ""
 
     def forget_session(self) -> None:
         """What RESTART ends: data, choice of card; the login stays."""

@@ -49,7 +49,7 @@ Attribute = Callable[[Face], list[str]]
 
 def face_of(conn: Connection, card: Card) -> Face:
     """The card as this client sees it."""
-    return Face(conn.service, card, not (conn.daemon.deny_admin or card.token.write_protected))
+    return Face(conn.service, card, not conn.forbids_changes(card))
 
 
 @command("GETATTR <name> [<keygrip>]")
