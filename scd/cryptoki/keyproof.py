@@ -9,13 +9,13 @@ from scd.cryptoki.keytemplates import NewKey
 from scd.cryptoki.keytypes import choose
 from scd.cryptoki.keytypes.operation import Operation
 from scd.cryptoki.writing import Writing
+from scd.gcrypt import digestinfo
 from scd.gcrypt.curves import Family
 from scd.gcrypt.pkcs1 import pad_signature
 from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
 from scd.token.errors import InvalidData, UnsupportedAlgorithm
 
 _DIGEST = bytes(range(32))
-_SHA256_INFO = bytes.fromhex("3031300D060960864801650304020105000420")
 _SECRET = b"is this the key?"
 _BASE_U = {"Curve25519": 9, "X448": 5}  # RFC 7748 §4: what a secret number is multiplied with to get its public key
 
@@ -46,7 +46,7 @@ def _signs(operation: Operation, public: PublicKey) -> bool:
     """An RSA signature is checked; for the others it is enough that there is one."""
     if not isinstance(public, RsaPublicKey):
         return bool(choose.sign(operation, public, _DIGEST))
-    block = _SHA256_INFO + _DIGEST
+    block = digestinfo.add("sha256", _DIGEST)
     signature = choose.sign(operation, public, block)
     return _power(public, signature) == pad_signature(block, len(signature))
 

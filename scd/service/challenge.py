@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from scd.gcrypt import digestinfo
 from scd.gcrypt.curves import Family
-from scd.gcrypt.digestinfo import PREFIXES
 from scd.gcrypt.pubkey import EccPublicKey, PublicKey, RsaPublicKey
 
 _HASH: Final = "sha256"
@@ -23,14 +23,14 @@ _CURVES: Final = {
 
 def challenge() -> bytes:
     """A random SHA-256 DigestInfo, as PKAUTH takes it."""
-    return PREFIXES[_HASH] + os.urandom(32)
+    return digestinfo.add(_HASH, os.urandom(digestinfo.HASH_LENGTHS[_HASH]))
 
 
 def answers(public: PublicKey, asked: bytes, signature: bytes) -> bool:
     """Whether `signature`, in the form of `SignRequest`, is the key's over this challenge."""
     from cryptography.exceptions import InvalidSignature
 
-    digest = asked[len(PREFIXES[_HASH]) :]
+    digest = asked[len(digestinfo.PREFIXES[_HASH]) :]
     try:
         if isinstance(public, RsaPublicKey):
             _check_rsa(public, digest, signature)
