@@ -72,7 +72,15 @@ async def at_pinpad(question: Question, info: TokenInfo, ask: Asker, new: PinKin
     """The client shows that the reader waits for the PIN, and for a `new` one. Raises `blocked` of the kind."""
     question.kind.require_unlocked(info)
     tries = question.kind.tries(info)
-    await ask.pinpad(pinpad_prompt(question.card, question.key, question.purpose, tries, kind=question.kind, new=new))
+    text = pinpad_prompt(question.card, question.key, question.purpose, tries, kind=question.kind, new=new)
+    async with shown(text, ask):
+        yield
+
+
+@asynccontextmanager
+async def shown(text: str, ask: Asker) -> AsyncIterator[None]:
+    """A window with this text at the client, for as long as the reader waits."""
+    await ask.pinpad(text)
     try:
         yield
     finally:

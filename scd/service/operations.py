@@ -11,6 +11,7 @@ from scd.gcrypt.pubkey import PublicKey
 from scd.service.attached import Attachments
 from scd.service.catalogue import Card, CardKey, Catalogue
 from scd.service.challenge import answers, challenge
+from scd.service.dialogue import shown
 from scd.service.keyring import Keyring
 from scd.service.logins import Asker, Logins
 from scd.service.metadata import Metadata
@@ -270,8 +271,6 @@ class Service:
         """An always-authenticate key on a reader with a pin pad waits there for each use: say so."""
         if not (key.pair.always_authenticate and key.card.token.pinpad):
             return await use(key, None)
-        await ask.pinpad(f'{key.card.display}: enter the PIN at the reader to {purpose} with "{key.friendly_name}"')
-        try:
+        text = f'{key.card.display}: enter the PIN at the reader to {purpose} with "{key.friendly_name}"'
+        async with shown(text, ask):
             return await use(key, None)
-        finally:
-            await ask.dismiss()
