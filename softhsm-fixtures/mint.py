@@ -108,9 +108,7 @@ def softhsm_library() -> Path:
     raise MintError("libsofthsm2.so is not installed: run 'make setup', or name it in SOFTHSM2_MODULE")
 
 
-def mint(
-    folder: Path, tokens: tuple[str, ...] | None = None, *, count: int = 150, cache: Path | None = None
-) -> Minted:
+def mint(folder: Path, tokens: tuple[str, ...] | None = None, *, count: int = 150, cache: Path | None = None) -> Minted:
     """Build `tokens` (None: `STANDARD`) under `folder`, which must not hold tokens yet.
 
     `count` is the number of keys on token `many`; its generated keys are kept in `cache` (default: a folder
@@ -179,9 +177,7 @@ def main(folder: Path, names: tuple[str, ...], count: int, cache: Path | None) -
         library = softhsm_library()
     except MintError as error:
         raise click.ClickException(str(error)) from error
-    token_builder.build(
-        folder, names or STANDARD, library=library, count=count, cache=cache or folder / "keys"
-    )
+    token_builder.build(folder, names or STANDARD, library=library, count=count, cache=cache or folder / "keys")
     click.echo(f"SOFTHSM2_CONF={folder / 'softhsm2.conf'}")
 
 

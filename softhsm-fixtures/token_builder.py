@@ -70,9 +70,7 @@ def generated_keys(count: int, cache: Path) -> list[Entry]:
             certificate = make_keys.certificate(key, f"Many {number:04d}", issuer)
             cert_pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         parts = ["private", "public", "certificate"]
-        entries.append(
-            {"name": name, "id": f"{number:04X}", "parts": parts, "key_pem": key_pem, "cert_pem": cert_pem}
-        )
+        entries.append({"name": name, "id": f"{number:04X}", "parts": parts, "key_pem": key_pem, "cert_pem": cert_pem})
     return entries
 
 

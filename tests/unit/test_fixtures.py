@@ -123,12 +123,7 @@ def test_an_always_authenticate_key_wants_the_pin_for_each_use(minted: Minted) -
 
 def test_the_tokens_on_demand_are_made_when_asked_for(tmp_path: Path) -> None:
     tokens = mint(tmp_path / "softhsm", ON_DEMAND, count=2, cache=tmp_path / "cache")
-    slots = {
-        label: slot
-        for slot in pkcs11_tool(tokens, "-L").split("\nSlot")
-        for label in ON_DEMAND
-        if label in slot
-    }
+    slots = {label: slot for slot in pkcs11_tool(tokens, "-L").split("\nSlot") for label in ON_DEMAND if label in slot}
     assert ["PIN initialized" in slots[label] for label in ON_DEMAND] == [False, True, True]
     assert tokens.tokens["clone"].keys["rsa2048"].keygrip == "B21562DCF818C81C0ACE4FC5E862C490A4759EDF"
     assert [entry.cka_id.hex() for entry in tokens.tokens["many"].keys.values()] == ["0001", "0002"]

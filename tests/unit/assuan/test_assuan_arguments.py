@@ -75,9 +75,7 @@ def test_words_are_the_rest_split_at_blanks() -> None:
 
 
 @settings(derandomize=True, max_examples=60, deadline=None)
-@given(
-    st.lists(st.sampled_from([b"--", b" ", b"\t", b"=", b"--hash=", b"ID", b"\xff"]) | st.binary(max_size=4))
-)
+@given(st.lists(st.sampled_from([b"--", b" ", b"\t", b"=", b"--hash=", b"ID", b"\xff"]) | st.binary(max_size=4)))
 def test_no_octets_raise_and_the_rest_is_no_option(pieces: list[bytes]) -> None:
     arguments = Arguments(b"".join(pieces))
     assert not arguments.rest.startswith("--")

@@ -149,8 +149,7 @@ def in_pieces(octets: bytes, length: int) -> list[Event]:
 
 
 pieces_of_lines = st.lists(
-    st.sampled_from([*LINES, b"\n", b"\n", b"\n", b"\r\n", b"%", b"x" * 400, b"\0\xff"])
-    | st.binary(max_size=12),
+    st.sampled_from([*LINES, b"\n", b"\n", b"\n", b"\r\n", b"%", b"x" * 400, b"\0\xff"]) | st.binary(max_size=12),
     max_size=12,
 ).map(b"".join)
 
