@@ -1,9 +1,9 @@
-# Two commands matter: make demo, make test. Both set everything up first; see scripts/setup.
+# Two commands matter: make demo, make test. Before a push: make check test. Both set everything up first; see scripts/setup.
 
 PYTEST = .venv/bin/python -m pytest
 ARGS =
 
-.PHONY: help setup demo test unit softhsm e2e lint bench test-gnupg24 test-modules clean
+.PHONY: help setup demo test unit softhsm e2e check bench test-gnupg24 test-modules clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -26,8 +26,8 @@ softhsm: setup  ## tests on SoftHSM tokens
 e2e: setup  ## tests with gpg, gpgsm and ssh through a real gpg-agent
 	@$(PYTEST) tests/e2e $(ARGS)
 
-lint: setup  ## ruff and mypy
-	@.venv/bin/ruff check . && .venv/bin/mypy
+check: setup  ## ruff, its formatter, and mypy over scd and tests
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 bench: setup  ## scd beside gnupg-pkcs11-scd on one token
 	@.venv/bin/python -m benchmarks $(ARGS)

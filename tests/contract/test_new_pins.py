@@ -146,9 +146,9 @@ def test_a_changed_so_pin_leaves_the_users_as_it_was(own: Subject) -> None:
 
 def test_the_officers_visit_ends_the_login(own: Subject) -> None:
     key = own.address("work", "work-p256")
-    for visit in (lambda: check_so_pin(own, own.so_pins["work"]), lambda: change_so_pin(own, own.so_pins["work"])):
+    for visit in (check_so_pin, change_so_pin):
         own.login("work")
-        visit()
+        visit(own, own.so_pins["work"])
         assert not own.tokens()["work"].logged_in
         with pytest.raises(PinRequired):
             own.sign(key, HASH)
@@ -180,7 +180,7 @@ def test_a_new_so_pin_outside_the_tokens_limits_is_not_set(own: Subject, length:
 
 
 def test_an_empty_so_pin_costs_no_try(own: Subject) -> None:
-    for attempt in (lambda: check_so_pin(own, b""), lambda: change_so_pin(own, b""), lambda: reset(own, b"")):
+    for attempt in (check_so_pin, change_so_pin, reset):
         with pytest.raises(SoPinIncorrect):
-            attempt()
+            attempt(own, b"")
     assert own.tokens()["work"].so_pin_tries is PinTries.FULL

@@ -23,7 +23,10 @@ _CURVES: dict[str, ec.EllipticCurve] = {
     "brainpoolP256r1": ec.BrainpoolP256R1(), "brainpoolP384r1": ec.BrainpoolP384R1(),
     "brainpoolP512r1": ec.BrainpoolP512R1(),
 }  # fmt: skip
-_RAW = {"ed25519": ed25519.Ed25519PublicKey, "cv25519": x25519.X25519PublicKey}
+_RAW: dict[str, type[ed25519.Ed25519PublicKey] | type[x25519.X25519PublicKey]] = {
+    "ed25519": ed25519.Ed25519PublicKey,
+    "cv25519": x25519.X25519PublicKey,
+}
 
 AnyPublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | x25519.X25519PublicKey
 

@@ -122,9 +122,9 @@ class WritableNative(MemoryNative):
         if Attribute.MODULUS in attributes:
             kinds = (Attribute.PRIME_1, Attribute.PRIME_2, Attribute.PRIVATE_EXPONENT, Attribute.EXPONENT_1,
                      Attribute.EXPONENT_2, Attribute.COEFFICIENT)  # fmt: skip
-            numbers = [int.from_bytes(attributes[kind], "big") for kind in kinds]
-            shown = (int.from_bytes(attributes[kind], "big") for kind in (Attribute.PUBLIC_EXPONENT, Attribute.MODULUS))
-            return rsa.RSAPrivateNumbers(*numbers, rsa.RSAPublicNumbers(*shown)).private_key()
+            p, q, d, dmp1, dmq1, iqmp = (int.from_bytes(attributes[kind], "big") for kind in kinds)
+            e, n = (int.from_bytes(attributes[kind], "big") for kind in (Attribute.PUBLIC_EXPONENT, Attribute.MODULUS))
+            return rsa.RSAPrivateNumbers(p, q, d, dmp1, dmq1, iqmp, rsa.RSAPublicNumbers(e, n)).private_key()
         number = int.from_bytes(attributes[Attribute.VALUE], "big")
         return ec.derive_private_key(number ^ self.garbles, ec.SECP256R1())
 
