@@ -34,7 +34,7 @@ ANSWERS = {"NEEDPIN": pin_reply(PIN)}
 _CURVES = {"secp256r1": "NIST P-256", "secp384r1": "NIST P-384", "secp521r1": "NIST P-521"}
 
 
-class PlainTokens(Minted):  # type: ignore[misc]  # softhsm-fixtures is no package: its classes have no type here
+class PlainTokens(Minted):
     """A folder with an own SOFTHSM2_CONF; `tokens` fills with `init`."""
 
     def __init__(self, folder: Path) -> None:
