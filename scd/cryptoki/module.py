@@ -47,7 +47,10 @@ _GONE = (SessionLost, TokenRemoved, TokenNotPresent)
 
 
 class InProcessModule:
-    """See `scd.token.port.SyncTokenModule`. Loading happens here; failures raise ModuleUnavailable."""
+    """See `scd.token.port.TokenModule`: its methods, synchronously.
+
+    Loading happens here, too; failures raise ModuleUnavailable.
+    """
 
     def __init__(self, config: ModuleConfig, load: Callable[[str], Native] = Native) -> None:
         self._config = config

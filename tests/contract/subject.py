@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from scd.cryptoki.module import InProcessModule
 from scd.cryptoki.moduleconfig import ModuleConfig
-from scd.cryptoki.onethread import OnOneThread
 from scd.cryptoki.worker.client import WorkerModule
 from scd.cryptoki.worker.pool import PooledModule
 from scd.gcrypt.privkey import PrivateKey
@@ -31,6 +30,7 @@ from tests.fakes.fake_token import (
     work_token,
 )
 from tests.fakes.keys import private_key, public_of
+from tests.harness.onethread import OnOneThread
 from tests.harness.tokens import Minted
 
 T = TypeVar("T")

@@ -25,7 +25,7 @@ from scd.token.errors import (
     WrongKeyUsage,
 )
 from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
-from scd.token.port import DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest
+from scd.token.port import DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest, TokenModule
 from scd.token.secrets import Pin
 from tests.fakes import fake_changes, fake_crypto
 from tests.fakes.fake_token import TRIES, FakeKey, FakeToken
@@ -74,7 +74,7 @@ class _Gate:
     opened: asyncio.Event
 
 
-class FakeModule:
+class FakeModule(TokenModule):
     """See `scd.token.port.TokenModule`.
 
     `calls` is all that was asked; `pins_seen` counts the PINs that arrived, by login or with a request. `has_events`:

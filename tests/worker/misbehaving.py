@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from scd.cryptoki.moduleconfig import ModuleConfig
 from scd.cryptoki.worker import child, frames
-from scd.cryptoki.worker.messages import REPLIES, Octets
+from scd.cryptoki.worker.messages import Answer, encode_reply
 from scd.token.errors import ModuleUnavailable, PinRequired, WrongKeyUsage
 from scd.token.model import TokenId, TokenInfo, TokenObjects
 from scd.token.port import DecryptRequest, SignRequest
@@ -115,7 +115,7 @@ BEHAVIOUR: dict[bytes, Callable[[], bytes]] = {
     b"say": say,
     b"garbage": lambda: send(frames.frame(b"\0\0\0\4nope", 1)),
     b"oversize": lambda: send(b"\xff" * 8),
-    b"twice": lambda: send(frames.frame(REPLIES.encode(Octets(b"first")), 1)),
+    b"twice": lambda: send(frames.frame(encode_reply(Answer(b"first"), "sign"), 1)),
     b"fail": fail,
     b"need pin": need_pin,
     b"refuse": refuse,

@@ -247,11 +247,12 @@ def test_a_stuck_worker_goes_when_the_daemon_is_killed() -> None:
     script = """
         import sys
         from scd.cryptoki.worker.frames import frame
-        from scd.cryptoki.worker.messages import REQUESTS, Sign
+        from scd.cryptoki.worker.messages import encode_request
+        from scd.token.port import Call
         from tests.worker.workers import config, sign, start
         process = start(config())
         process.sock.recv(1)  # Ready
-        process.sock.sendall(frame(REQUESTS.encode(Sign(sign(b"hang"))), 1))
+        process.sock.sendall(frame(encode_request(Call("sign", (sign(b"hang"),))), 1))
         print(process.pid, flush=True)
         sys.stdin.read()
     """

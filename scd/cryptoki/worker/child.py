@@ -10,41 +10,29 @@ import select
 import signal
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 from scd.cryptoki.moduleconfig import ModuleConfig
-from scd.cryptoki.worker import changes
 from scd.cryptoki.worker.frames import FrameError, FrameSplitter, frame
 from scd.cryptoki.worker.messages import (
-    REPLIES,
-    REQUESTS,
     Answer,
     Close,
     Configure,
-    Decrypt,
-    Done,
     Failure,
-    Login,
-    Logout,
     LogRecord,
-    Objects,
-    ObjectsReply,
-    Octets,
     Ready,
     Reply,
     Request,
-    Sign,
-    SlotsChanged,
-    SlotsReply,
-    Tokens,
-    TokensReply,
+    decode_request,
+    encode_reply,
 )
 from scd.cryptoki.worker.spawn import GROUP_SIGNALS
 from scd.token.errors import TokenError, TokenFailure
-from scd.token.port import SyncTokenModule
-from scd.token.secrets import Pin
+from scd.token.port import Call
 
-ModuleFactory = Callable[[ModuleConfig], SyncTokenModule]
+ModuleFactory = Callable[[ModuleConfig], Any]
+"""Makes a synchronous implementation of the port, as `InProcessModule` is one."""
 
 FINALIZE_LIMIT_S = 2  # a module that hangs in C_Finalize is ended by SIGALRM
 _PORTION = 65536
@@ -57,7 +45,7 @@ def main(descriptor: int) -> NoReturn:
     """What the daemon starts: serve the real module on the socket `descriptor`."""
     harden(descriptor)
 
-    def load(config: ModuleConfig) -> SyncTokenModule:
+    def load(config: ModuleConfig) -> Any:
         from scd.cryptoki.module import InProcessModule  # imports the binding: only once we are hardened
 
         return InProcessModule(config)
@@ -119,6 +107,7 @@ class _Channel:
         self._splitter = FrameSplitter()
         self._waiting: list[tuple[int, bytes]] = []
         self._number = 0
+        self._method = ""
 
     def receive(self) -> Request | None:
         """The next request, None at the end of the socket."""
@@ -128,15 +117,17 @@ class _Channel:
                 return None
             self._waiting = self._splitter.feed(octets)
         self._number, body = self._waiting.pop(0)
-        return REQUESTS.decode(body)
+        request = decode_request(body)
+        self._method = request.method if isinstance(request, Call) else ""
+        return request
 
     def send(self, reply: Reply) -> None:
         """The whole frame; blocks while the daemon is slow."""
         try:
-            octets = frame(REPLIES.encode(reply), self._number)
+            octets = frame(encode_reply(reply, self._method), self._number)
         except FrameError as error:
             failure = Failure.of(TokenFailure(f"the answer cannot be sent: {error}"))
-            octets = frame(REPLIES.encode(failure), self._number)
+            octets = frame(encode_reply(failure, self._method), self._number)
         view = memoryview(octets)
         while view:
             view = view[os.write(self._descriptor, view) :]
@@ -147,9 +138,9 @@ def _converse(factory: ModuleFactory, channel: _Channel) -> None:
     if not isinstance(first, Configure):
         return
     _forward_logs(channel, first.log_level)
-    module: SyncTokenModule | None = None
+    module: Any = None
 
-    def load() -> Answer:
+    def load() -> Reply:
         nonlocal module
         module = factory(first.config)
         gc.freeze()
@@ -164,19 +155,22 @@ def _converse(factory: ModuleFactory, channel: _Channel) -> None:
         if isinstance(request, Close):
             signal.alarm(FINALIZE_LIMIT_S)
             module.close()
-            channel.send(Done())
+            channel.send(Ready())
             return
-        channel.send(_guarded(_work(module, request)))
+        channel.send(_guarded(partial(_work, module, request)))
 
 
-def _work(module: SyncTokenModule, request: Request) -> Callable[[], Answer]:
-    def work() -> Answer:
-        return _HANDLERS[type(request)](module, request)
+def _work(module: Any, request: Request) -> Reply:
+    if not isinstance(request, Call):
+        raise TokenFailure(f"{type(request).__name__} has no place here")
+    try:
+        return Answer(getattr(module, request.method)(*request.arguments))
+    finally:
+        for pin in request.pins():
+            pin.forget()
 
-    return work
 
-
-def _guarded(work: Callable[[], Answer]) -> Answer:
+def _guarded(work: Callable[[], Reply]) -> Reply:
     """The loop must live: whatever the module's code raises becomes an answer."""
     try:
         return work()
@@ -192,63 +186,6 @@ def _places(error: Exception) -> str:
     """Where it happened, innermost last, without source lines and values."""
     frames = traceback.extract_tb(error.__traceback__)
     return " ".join(f"{os.path.basename(one.filename)}:{one.lineno}:{one.name}" for one in frames)
-
-
-def _forgetting(work: Callable[[], None], *pins: Pin | None) -> Answer:
-    try:
-        work()
-    finally:
-        for pin in pins:
-            if pin is not None:
-                pin.forget()
-    return Done()
-
-
-def _done(work: Callable[[SyncTokenModule, Any], None]) -> Callable[[SyncTokenModule, Any], Answer]:
-    def handle(module: SyncTokenModule, request: Any) -> Answer:
-        work(module, request)
-        return Done()
-
-    return handle
-
-
-def _refuse(_module: SyncTokenModule, request: Configure | Close) -> Answer:
-    raise TokenFailure(f"{type(request).__name__} has no place here")
-
-
-_HANDLERS: dict[type[Request], Callable[..., Answer]] = {
-    Configure: _refuse,
-    Close: _refuse,
-    Tokens: lambda module, _: TokensReply(module.tokens()),
-    SlotsChanged: lambda module, _: SlotsReply(module.slots_changed()),
-    Objects: lambda module, request: ObjectsReply(module.objects(request.token, request.known)),
-    Login: lambda module, request: _forgetting(lambda: module.login(request.token, request.pin), request.pin),
-    Logout: _done(lambda module, request: module.logout(request.token)),
-    Sign: lambda module, request: Octets(module.sign(request.request)),
-    Decrypt: lambda module, request: Octets(module.decrypt(request.request)),
-    changes.Random: lambda module, request: Octets(module.random(request.token, request.count)),
-    changes.Generate: lambda module, request: changes.NewKey(module.generate(request.request)),
-    changes.ImportKey: lambda module, request: changes.NewKey(module.import_key(request.request)),
-    changes.DestroyKey: _done(lambda module, request: module.destroy_key(request.key)),
-    changes.WriteCertificate: _done(
-        lambda module, request: module.write_certificate(request.token, request.cka_id, request.label, request.der)
-    ),
-    changes.DeleteCertificate: _done(lambda module, request: module.delete_certificate(request.token, request.cka_id)),
-    changes.ChangePin: lambda module, request: _forgetting(
-        lambda: module.change_pin(request.token, request.old, request.new), request.old, request.new
-    ),
-    changes.ResetPin: lambda module, request: _forgetting(
-        lambda: module.reset_pin(request.token, request.so_pin, request.new), request.so_pin, request.new
-    ),
-    changes.ChangeSoPin: lambda module, request: _forgetting(
-        lambda: module.change_so_pin(request.token, request.old, request.new), request.old, request.new
-    ),
-    changes.CheckSoPin: lambda module, request: _forgetting(
-        lambda: module.check_so_pin(request.token, request.so_pin), request.so_pin
-    ),
-    changes.ReadData: lambda module, request: changes.DataReply(module.read_data(request.token)),
-    changes.WriteData: _done(lambda module, request: module.write_data(request.token, request.label, request.value)),
-}
 
 
 class _Forwarder(logging.Handler):

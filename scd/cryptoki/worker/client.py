@@ -9,41 +9,17 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Any
 
 from scd.cryptoki.moduleconfig import ModuleConfig
-from scd.cryptoki.worker import changes
 from scd.cryptoki.worker.backoff import BackOff
-from scd.cryptoki.worker.messages import (
-    Answer,
-    Close,
-    Decrypt,
-    Done,
-    Failure,
-    Login,
-    Logout,
-    LogRecord,
-    Objects,
-    ObjectsReply,
-    Octets,
-    Ready,
-    Request,
-    Sign,
-    SlotsChanged,
-    SlotsReply,
-    Tokens,
-    TokensReply,
-)
+from scd.cryptoki.worker.messages import Answer, Close, Failure, LogRecord, Ready, Reply
 from scd.cryptoki.worker.process import Child, OnLog
 from scd.cryptoki.worker.spawn import WorkerProcess, spawn
 from scd.cryptoki.worker.state import WorkerHealth, WorkerState
-from scd.gcrypt.pubkey import PublicKey
 from scd.token.errors import ModuleCrashed, ModuleTimeout, ModuleUnavailable, TokenError
-from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
-from scd.token.port import REREAD, DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest
-from scd.token.secrets import Pin
-
-A = TypeVar("A", bound=Answer)
+from scd.token.model import TokenId, TokenObjects
+from scd.token.port import REREAD, Call, TokenModule
 
 TIMEOUT_S = 30.0
 LOAD_TIMEOUT_S = 30.0
@@ -56,7 +32,7 @@ _EPOCH_MASK = (1 << _EPOCH_BITS) - 1
 _log = logging.getLogger(__name__)
 
 
-class WorkerModule:
+class WorkerModule(TokenModule):
     """See `scd.token.port.TokenModule`. One module, one child process, one request at a time, in order of arrival.
 
     A child that crashes, is late or sends nonsense is killed; the request that was under way fails with
@@ -94,7 +70,7 @@ class WorkerModule:
         self._back_off = BackOff()
         self._child: Child | None = None
         self._previous: Child | None = None
-        self._loading: asyncio.Future[Answer] | None = None
+        self._loading: asyncio.Future[Reply] | None = None
         self._failed_start: str | None = None
         self._closed = self._renewing = self._hung_in_events = False
         self._requests = 0
@@ -126,10 +102,6 @@ class WorkerModule:
         if not self._alive:
             self._launch()
 
-    async def tokens(self) -> tuple[TokenInfo, ...]:
-        """See the port."""
-        return (await self._ask(Tokens(), TokensReply)).tokens
-
     async def slots_changed(self) -> bool | None:
         """See the port. A module that hangs in it is not asked a second time."""
         if self._load or not self._alive:
@@ -137,7 +109,7 @@ class WorkerModule:
         if self._hung_in_events:
             return None
         try:
-            return (await self._ask(SlotsChanged(), SlotsReply)).changed
+            return await super().slots_changed()
         except ModuleTimeout:
             self._hung_in_events = True
             raise
@@ -148,84 +120,16 @@ class WorkerModule:
             epoch = self.epoch
             own = known >> _EPOCH_BITS if known & _EPOCH_MASK == epoch & _EPOCH_MASK else 0
             own = REREAD if known == REREAD else own
-            found = (await self._ask(Objects(token, own), ObjectsReply)).objects
+            found = await super().objects(token, own)
             if found is not None:
                 return replace(found, version=found.version << _EPOCH_BITS | self.epoch & _EPOCH_MASK)
             if epoch == self.epoch:
                 return None  # otherwise a new child said "nothing new" of a version that was another's
 
-    async def login(self, token: TokenId, pin: Pin | None) -> None:
-        """See the port."""
-        await self._ask(Login(token, pin), Done)
-
     async def logout(self, token: TokenId) -> None:
         """See the port. Starts no child: where none runs, nobody is logged in."""
         if self._alive:
-            await self._ask(Logout(token), Done)
-
-    async def sign(self, request: SignRequest) -> bytes:
-        """See the port."""
-        return (await self._ask(Sign(request), Octets)).octets
-
-    async def decrypt(self, request: DecryptRequest) -> bytes:
-        """See the port."""
-        return (await self._ask(Decrypt(request), Octets)).octets
-
-    async def random(self, token: TokenId, count: int) -> bytes:
-        """See the port."""
-        return (await self._ask(changes.Random(token, count), Octets)).octets
-
-    async def generate(self, request: GenerateRequest) -> PublicKey:
-        """See the port."""
-        return await self._new_key(changes.Generate(request), self._generate_timeout_s)
-
-    async def import_key(self, request: ImportRequest) -> PublicKey:
-        """See the port."""
-        return await self._new_key(changes.ImportKey(request))
-
-    async def _new_key(self, asked: changes.Generate | changes.ImportKey, at_least_s: float = 0.0) -> PublicKey:
-        """Its public half; when the worker ends in the middle, the error says what may have been left behind."""
-        try:
-            return (await self._ask(asked, changes.NewKey, at_least_s)).public
-        except (ModuleCrashed, ModuleTimeout) as error:
-            cka_id = asked.request.cka_id.hex().upper()
-            raise type(error)(f"{error}; a key with the CKA_ID {cka_id}, or half of it, may be on the token") from error
-
-    async def destroy_key(self, key: KeyAddress) -> None:
-        """See the port."""
-        await self._ask(changes.DestroyKey(key), Done)
-
-    async def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None:
-        """See the port."""
-        await self._ask(changes.WriteCertificate(token, cka_id, label, der), Done)
-
-    async def delete_certificate(self, token: TokenId, cka_id: bytes) -> None:
-        """See the port."""
-        await self._ask(changes.DeleteCertificate(token, cka_id), Done)
-
-    async def change_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
-        """See the port."""
-        await self._ask(changes.ChangePin(token, old, new), Done)
-
-    async def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None:
-        """See the port."""
-        await self._ask(changes.ResetPin(token, so_pin, new), Done)
-
-    async def change_so_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
-        """See the port."""
-        await self._ask(changes.ChangeSoPin(token, old, new), Done)
-
-    async def check_so_pin(self, token: TokenId, so_pin: Pin | None) -> None:
-        """See the port."""
-        await self._ask(changes.CheckSoPin(token, so_pin), Done)
-
-    async def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
-        """See the port."""
-        return (await self._ask(changes.ReadData(token), changes.DataReply)).objects
-
-    async def write_data(self, token: TokenId, label: str, value: bytes | None) -> None:
-        """See the port."""
-        await self._ask(changes.WriteData(token, label, value), Done)
+            await super().logout(token)
 
     async def renew(self) -> None:
         """A new child in place of the one that runs, as soon as that is idle; its logins are lost.
@@ -268,18 +172,26 @@ class WorkerModule:
         async with asyncio.timeout(CLOSE_LIMIT_S):
             await child.gone.wait()
 
-    async def _ask(self, request: Request, kind: type[A], at_least_s: float = 0.0) -> A:
-        answer = await self._exchange(request, max(self._timeout_s, at_least_s))
-        if isinstance(answer, kind):
-            return answer
-        if isinstance(answer, Failure):
-            raise answer.error()
-        error = ModuleCrashed(f"module {self.config.name}: its worker gave an answer to another question")
+    async def ask(self, call: Call) -> Any:
+        """See the port. When the worker ends in the middle, the error says what may have been left behind."""
+        timeout_s = max(self._timeout_s, self._generate_timeout_s if call.method == "generate" else 0)
+        try:
+            reply = await self._exchange(call, timeout_s)
+        except (ModuleCrashed, ModuleTimeout) as error:
+            if call.method not in ("generate", "import_key"):
+                raise
+            cka_id = call.arguments[0].cka_id.hex().upper()
+            raise type(error)(f"{error}; a key with the CKA_ID {cka_id}, or half of it, may be on the token") from error
+        if isinstance(reply, Answer):
+            return reply.value
+        if isinstance(reply, Failure):
+            raise reply.error()
+        out_of_turn = ModuleCrashed(f"module {self.config.name}: its worker gave an answer to another question")
         if self._child is not None:
-            self._child.end(error)
-        raise error
+            self._child.end(out_of_turn)
+        raise out_of_turn
 
-    async def _exchange(self, request: Request, timeout_s: float) -> Answer:
+    async def _exchange(self, call: Call, timeout_s: float) -> Reply:
         """Wait for our turn, for a child that is ready, and for its answer."""
         self._load += 1
         try:
@@ -290,7 +202,7 @@ class WorkerModule:
         asked: Child | None = None
         try:
             child = await self._ready()
-            answer = child.ask(request, timeout_s)
+            answer = child.ask(call, timeout_s)
             asked = child
             self._requests += 1
             return await answer
@@ -340,7 +252,7 @@ class WorkerModule:
         self._loading.add_done_callback(self._loaded)
         _log.debug("module=%s op=start pid=%d epoch=%d", name, process.pid, self.epoch)
 
-    def _loaded(self, loading: asyncio.Future[Answer]) -> None:
+    def _loaded(self, loading: asyncio.Future[Reply]) -> None:
         if loading.cancelled() or loading.exception() is not None:
             return  # the child has ended, and said so
         answer = loading.result()

@@ -1,18 +1,21 @@
-"""What daemon and worker say to each other: one request, one reply, and log records at any time."""
+"""What daemon and worker say to each other: one request, one reply, and log records at any time.
+
+A request is a `Call` of the port, or Configure or Close; the answer to a call is what its method returns. The types of
+arguments and results are those of the port's own annotations.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from functools import cache
+from typing import Any, get_type_hints
 
 from scd.cryptoki.moduleconfig import ModuleConfig
-from scd.cryptoki.worker import changes
-from scd.cryptoki.worker.codec import Codec
+from scd.cryptoki.worker.codec import Form, arguments_form, decoded, encoded, form, record
+from scd.cryptoki.worker.frames import FrameError
 from scd.token import errors
 from scd.token.errors import PinRequired, TokenError, TokenFailure
-from scd.token.model import TokenId, TokenInfo, TokenObjects
-from scd.token.port import DecryptRequest, SignRequest
-from scd.token.secrets import Pin
+from scd.token.port import METHODS, Call, TokenModule
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,93 +30,20 @@ class Configure:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
-    """See `TokenModule.tokens`; answered by TokensReply."""
-
-
-@dataclass(frozen=True, slots=True)
-class SlotsChanged:
-    """See `TokenModule.slots_changed`; answered by SlotsReply."""
-
-
-@dataclass(frozen=True, slots=True)
-class Objects:
-    """See `TokenModule.objects`; answered by ObjectsReply."""
-
-    token: TokenId
-    known: int
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """See `TokenModule.login`; answered by Done."""
-
-    token: TokenId
-    pin: Pin | None
-
-
-@dataclass(frozen=True, slots=True)
-class Logout:
-    """See `TokenModule.logout`; answered by Done."""
-
-    token: TokenId
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """See `TokenModule.sign`; answered by Octets."""
-
-    request: SignRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Decrypt:
-    """See `TokenModule.decrypt`; answered by Octets."""
-
-    request: DecryptRequest
-
-
-@dataclass(frozen=True, slots=True)
 class Close:
-    """Let go of the module and end; answered by Done if the module lets the worker."""
+    """Let go of the module and end; answered by Ready if the module lets the worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The module is loaded."""
+    """The module is loaded, or let go of."""
 
 
 @dataclass(frozen=True, slots=True)
-class TokensReply:
-    """The tokens."""
+class Answer:
+    """What the method that was called returned."""
 
-    tokens: tuple[TokenInfo, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SlotsReply:
-    """The answer, None for "cannot tell"."""
-
-    changed: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectsReply:
-    """The objects, None for "nothing new"."""
-
-    objects: TokenObjects | None
-
-
-@dataclass(frozen=True, slots=True)
-class Octets:
-    """A signature, a plaintext or random octets."""
-
-    octets: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """It is done."""
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +76,66 @@ class LogRecord:
     text: str
 
 
-Request = Configure | Tokens | SlotsChanged | Objects | Login | Logout | Sign | Decrypt | changes.Change | Close
-Answer = Ready | TokensReply | SlotsReply | ObjectsReply | Octets | changes.NewKey | changes.DataReply | Done | Failure
-Reply = Answer | LogRecord
-
-REQUESTS: Codec[Request] = Codec(get_args(Request))
-REPLIES: Codec[Reply] = Codec(get_args(Reply))
+Request = Call | Configure | Close
+Reply = Ready | Answer | Failure | LogRecord
 
 _ERRORS: dict[str, type[TokenError]] = {
     name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, TokenError)
 }
+_REQUESTS: dict[str, Any] = {kind.__name__: kind for kind in (Configure, Close)}
+_REPLIES: dict[str, Any] = {kind.__name__: kind for kind in (Ready, Failure, LogRecord)}
+_ANSWER = Answer.__name__
+
+
+def encode_request(request: Request) -> bytes:
+    """The body of the request's frame. Raises FrameError for what the port's types do not allow."""
+    if isinstance(request, Call):
+        return encoded(request.method, _arguments(request.method), request.arguments)
+    return encoded(*_as_record(request, _REQUESTS))
+
+
+def decode_request(body: bytes) -> Request:
+    """The request in `body`. Raises FrameError and nothing else."""
+    name, value = decoded(body, lambda name: record(_REQUESTS[name]) if name in _REQUESTS else _arguments(name))
+    return value if name in _REQUESTS else Call(name, value)
+
+
+def encode_reply(reply: Reply, method: str) -> bytes:
+    """The body of a frame with the reply to a call of `method` (empty where none was called). Raises FrameError."""
+    if isinstance(reply, Answer):
+        return encoded(_ANSWER, _result(method), reply.value)
+    return encoded(*_as_record(reply, _REPLIES))
+
+
+def decode_reply(body: bytes, method: str) -> Reply:
+    """The reply in `body`, an answer as `method` returns it. Raises FrameError and nothing else."""
+    name, value = decoded(body, lambda name: _result(method) if name == _ANSWER else _record(name, _REPLIES))
+    return Answer(value) if name == _ANSWER else value
+
+
+def _as_record(message: object, kinds: dict[str, Any]) -> tuple[str, Form, object]:
+    name = type(message).__name__
+    return name, _record(name, kinds), message
+
+
+def _record(name: str, kinds: dict[str, Any]) -> Form:
+    if name not in kinds:
+        raise FrameError("no message of a known kind")
+    return record(kinds[name])
+
+
+@cache
+def _hints(method: str) -> dict[str, Any]:
+    if method not in METHODS:
+        raise FrameError("no message of a known kind")
+    return get_type_hints(getattr(TokenModule, method))
+
+
+@cache
+def _arguments(method: str) -> Form:
+    return arguments_form([hint for name, hint in _hints(method).items() if name != "return"])
+
+
+@cache
+def _result(method: str) -> Form:
+    return form(_hints(method)["return"])

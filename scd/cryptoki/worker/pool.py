@@ -6,9 +6,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from scd.gcrypt.pubkey import PublicKey
 from scd.token.errors import (
     ModuleUnavailable,
     PinBlocked,
@@ -17,11 +16,14 @@ from scd.token.errors import (
     PinNotSet,
     PinRequired,
 )
-from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
-from scd.token.port import REREAD, DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest, TokenModule
+from scd.token.model import TokenId, TokenInfo, TokenObjects
+from scd.token.port import REREAD, Call, TokenModule
 from scd.token.secrets import Pin
 
 T = TypeVar("T")
+_WITH_LOGIN = frozenset({"sign", "decrypt"})
+_CHANGES = frozenset({"generate", "import_key", "destroy_key", "write_certificate", "delete_certificate", "write_data"})
+_NEW_PINS = frozenset({"change_pin", "reset_pin", "change_so_pin"})  # who made the change keeps its login
 _REFUSED = (PinIncorrect, PinLengthInvalid, PinBlocked, PinNotSet)
 
 
@@ -47,7 +49,7 @@ class PoolWorker(TokenModule, Protocol):
         """Begin anew, when it runs: its logins are lost."""
 
 
-class PooledModule:
+class PooledModule(TokenModule):
     """See `scd.token.port.TokenModule`.
 
     Work with private keys goes to the least busy worker that holds the token's login; what the tokens are and hold
@@ -120,65 +122,36 @@ class PooledModule:
         self._logins.pop(token, None)
         _raise_first(await self._all(lambda worker: worker.logout(token)))
 
-    async def sign(self, request: SignRequest) -> bytes:
-        """See the port."""
-        return await self._use(request.key.token, lambda worker: worker.sign(request))
+    async def ask(self, call: Call) -> Any:
+        """See the port. What a call wants of the workers is in the tables above; the rest any one of them answers."""
 
-    async def decrypt(self, request: DecryptRequest) -> bytes:
-        """See the port."""
-        return await self._use(request.key.token, lambda worker: worker.decrypt(request))
+        def work(worker: PoolWorker) -> Awaitable[Any]:
+            return worker.ask(call)
 
-    async def random(self, token: TokenId, count: int) -> bytes:
-        """See the port."""
-        return (await self._tell(lambda worker: worker.random(token, count), self._order(self._teller)))[1]
-
-    async def generate(self, request: GenerateRequest) -> PublicKey:
-        """See the port."""
-        return await self._write(request.token, lambda worker: worker.generate(request))
-
-    async def import_key(self, request: ImportRequest) -> PublicKey:
-        """See the port."""
-        return await self._write(request.token, lambda worker: worker.import_key(request))
-
-    async def destroy_key(self, key: KeyAddress) -> None:
-        """See the port."""
-        await self._write(key.token, lambda worker: worker.destroy_key(key))
-
-    async def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None:
-        """See the port."""
-        await self._write(token, lambda worker: worker.write_certificate(token, cka_id, label, der))
-
-    async def delete_certificate(self, token: TokenId, cka_id: bytes) -> None:
-        """See the port."""
-        await self._write(token, lambda worker: worker.delete_certificate(token, cka_id))
-
-    async def change_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
-        """See the port. The worker that changes it keeps its login, the others lose theirs."""
-        await self._set_pin(token, lambda worker: worker.change_pin(token, old, new))
+        if call.method in _WITH_LOGIN:
+            return await self._use(call.token, work)
+        if call.method in _CHANGES:
+            async with self._one_change:  # each finds what the last one left; the others see it when they list
+                return await self._use(call.token, work)
+        if call.method in _NEW_PINS:
+            return await self._set_pin(call.token, work)
+        return (await self._tell(work, self._order(self._teller)))[1]
 
     async def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None:
         """See the port. No worker keeps the user's login: it was made with the PIN that is replaced."""
         await self._end_logins(token)
-        await self._set_pin(token, lambda worker: worker.reset_pin(token, so_pin, new))
+        await super().reset_pin(token, so_pin, new)
 
     async def change_so_pin(self, token: TokenId, old: Pin | None, new: Pin | None) -> None:
         """See the port."""
         await self._end_logins(token)
-        await self._set_pin(token, lambda worker: worker.change_so_pin(token, old, new))
+        await super().change_so_pin(token, old, new)
 
     async def check_so_pin(self, token: TokenId, so_pin: Pin | None) -> None:
         """See the port."""
         await self._end_logins(token)
         async with self._one_login:
-            await self._tell(lambda worker: worker.check_so_pin(token, so_pin), self._order(self._teller))
-
-    async def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
-        """See the port."""
-        return (await self._tell(lambda worker: worker.read_data(token), self._order(self._teller)))[1]
-
-    async def write_data(self, token: TokenId, label: str, value: bytes | None) -> None:
-        """See the port."""
-        await self._write(token, lambda worker: worker.write_data(token, label, value))
+            await super().check_so_pin(token, so_pin)
 
     async def close(self) -> None:
         """See the port. All workers."""
@@ -223,12 +196,7 @@ class PooledModule:
         await self._all(lambda worker: worker.logout(token))
         self._logins.pop(token, None)
 
-    async def _write(self, token: TokenId, work: Callable[[PoolWorker], Awaitable[T]]) -> T:
-        """One change at a time: each finds what the last one left. The others see it when they list."""
-        async with self._one_change:
-            return await self._use(token, work)
-
-    async def _set_pin(self, token: TokenId, work: Callable[[PoolWorker], Awaitable[None]]) -> None:
+    async def _set_pin(self, token: TokenId, work: Callable[[PoolWorker], Awaitable[Any]]) -> None:
         """The other workers begin anew: SoftHSM 2.6.1 reads the PIN when it is loaded, and takes the old one for ever.
 
         That must not be left out when the caller is cancelled, for the PIN is changed then, too.

@@ -8,9 +8,10 @@ import signal
 from collections.abc import Callable
 
 from scd.cryptoki.worker.frames import FrameError, FrameSplitter, frame
-from scd.cryptoki.worker.messages import REPLIES, REQUESTS, Answer, LogRecord, Reply, Request
+from scd.cryptoki.worker.messages import LogRecord, Reply, Request, decode_reply, encode_request
 from scd.cryptoki.worker.spawn import WorkerProcess
 from scd.token.errors import InvalidData, ModuleCrashed, ModuleTimeout, TokenError
+from scd.token.port import Call
 
 _PORTION = 262144
 _LAST_WORDS = 64  # portions; somebody else may still hold the socket and go on for ever
@@ -37,7 +38,8 @@ class Child:
         self._splitter = FrameSplitter()
         self._unsent = memoryview(b"")
         self._number = 0  # of the question that is or was out last; Configure's to begin with
-        self._answer: asyncio.Future[Answer] | None = None
+        self._method = ""  # whose answer is expected; Configure and Close are no methods
+        self._answer: asyncio.Future[Reply] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timeout_s = 0.0
         self._deadline = 0.0  # of the question that is out, by the loop's clock
@@ -56,19 +58,20 @@ class Child:
         """Call back as soon as the question that is out is answered or the worker has ended."""
         self._when_idle = callback
 
-    def ask(self, request: Request, timeout_s: float) -> asyncio.Future[Answer]:
+    def ask(self, request: Request, timeout_s: float) -> asyncio.Future[Reply]:
         """The answer to come. It fails with ModuleCrashed or ModuleTimeout; cancelling it stops nothing."""
         try:
-            octets = frame(REQUESTS.encode(request), self._number + 1)
+            octets = frame(encode_request(request), self._number + 1)
         except FrameError as error:
             raise InvalidData(f"module {self._name}: the request cannot be sent: {error}") from error
         self._number = (self._number + 1) % (1 << 32)
         answer = self.expect(timeout_s)
+        self._method = request.method if isinstance(request, Call) else ""
         self._unsent = memoryview(octets)
         self._write()
         return answer
 
-    def expect(self, timeout_s: float) -> asyncio.Future[Answer]:
+    def expect(self, timeout_s: float) -> asyncio.Future[Reply]:
         """The answer to what was sent already: Configure, by `spawn`."""
         self._answer = self._loop.create_future()
         self._timeout_s = timeout_s
@@ -184,7 +187,7 @@ class Child:
         try:
             for number, body in self._splitter.feed(octets):
                 if self.alive:
-                    self._take(number, REPLIES.decode(body))
+                    self._take(number, decode_reply(body, self._method))
         except FrameError as error:
             self.end(ModuleCrashed(f"module {self._name}: its worker sent a bad frame and was ended: {error}"))
         return True
@@ -205,7 +208,7 @@ class Child:
             if not answer.done():
                 answer.set_exception(error)
 
-    def _settle(self) -> asyncio.Future[Answer]:
+    def _settle(self) -> asyncio.Future[Reply]:
         """The question is no longer out."""
         answer, self._answer = self._answer, None
         if answer is None:

@@ -89,6 +89,6 @@ def _standard_streams() -> list[tuple[int, ...] | tuple[int, int, str, int, int]
 def _configure(config: ModuleConfig, log_level: int) -> bytes:
     # Imported here, while the child's interpreter starts on another processor.
     from scd.cryptoki.worker.frames import frame
-    from scd.cryptoki.worker.messages import REQUESTS, Configure
+    from scd.cryptoki.worker.messages import Configure, encode_request
 
-    return frame(REQUESTS.encode(Configure(config, log_level)), 0)
+    return frame(encode_request(Configure(config, log_level)), 0)

@@ -6,12 +6,12 @@ import threading
 import pytest
 
 from scd.cryptoki.moduleconfig import ModuleConfig
-from scd.cryptoki.onethread import OnOneThread
 from scd.gcrypt.privkey import parse_private_key
 from scd.token.errors import ModuleUnavailable
 from scd.token.model import TokenId, TokenInfo, TokenObjects
 from scd.token.port import DecryptRequest, GenerateRequest, ImportRequest, SignRequest
 from scd.token.secrets import Pin
+from tests.harness.onethread import OnOneThread
 from tests.unit.gcrypt.keytocard import KEYTOCARD
 from tests.worker.loop import in_loop
 from tests.worker.unchanging import Unchanging
