@@ -211,12 +211,12 @@ class CkrError(Exception):
         return self.rv in _BAD_CIPHERTEXT and self.function in ("C_Decrypt", "C_UnwrapKey")
 
 
-def to_token_error(error: CkrError, about: str) -> TokenError:
-    """The domain's error; `about` names the token or key for the message."""
+def to_token_error(error: CkrError, about: str, said: str = "") -> TokenError:
+    """The domain's error; `about` names the token or key for the message, `said` replaces the error's own words."""
     name = _NAMES.get(error.rv, "")
     kind = _NEW_PIN.get(name) if error.function in _SETS_A_PIN else None
     kind = kind or _ERRORS.get(name, errors.TokenFailure)
-    return kind(f"{about}: {error}{_advice(error)}")
+    return kind(f"{about}: {said or error}{_advice(error)}")
 
 
 def _advice(error: CkrError) -> str:

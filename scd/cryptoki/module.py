@@ -12,6 +12,7 @@ from scd.cryptoki.certstore import delete_certificate, write_certificate
 from scd.cryptoki.ckr import CkrError, to_token_error
 from scd.cryptoki.dataobjects import read_data, write_data
 from scd.cryptoki.discover import Listing, refresh
+from scd.cryptoki.explain import require_init_args, unavailable, unlisted
 from scd.cryptoki.held import HeldToken
 from scd.cryptoki.keygen import generate
 from scd.cryptoki.keyimport import import_key
@@ -31,7 +32,6 @@ from scd.cryptoki.writing import Writing, require_writable
 from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
 from scd.token.errors import (
     KeyNotFound,
-    ModuleUnavailable,
     PinRequired,
     SessionLost,
     TokenError,
@@ -56,19 +56,13 @@ class InProcessModule:
         self._config = config
         self._tokens: dict[TokenId, HeldToken] = {}
         self._seen: set[TokenId] = set()
-        if Quirk.INIT_ARGS_REQUIRED.value in config.quirks and not config.init_args:
-            raise ModuleUnavailable(
-                f"module {config.name}: {config.library} cannot start without init arguments; "
-                f"set provider-{config.name}-init-args"
-            )
+        require_init_args(config)
         try:
             self._native = load(config.library)
             self._initialize()
             self._config = config = recognised(config, self._native)
-        except (OSError, AttributeError) as error:
-            raise ModuleUnavailable(f"module {config.name}: cannot load {config.library}: {error}") from error
-        except CkrError as error:
-            raise ModuleUnavailable(f"module {config.name}: {config.library} does not start: {error!r}") from error
+        except (OSError, AttributeError, CkrError) as error:
+            raise unavailable(error, config) from error
         self._present = Slots(self._native, self._logged_in, may_use_pinpad=config.allow_protected_auth)
         self._events = SlotEvents(self._native, usable=Quirk.NO_SLOT_EVENTS.value not in config.quirks)
 
@@ -98,12 +92,12 @@ class InProcessModule:
             return self._native.slots()
         except CkrError as error:
             if not error.is_broken_module:
-                raise to_token_error(error, f"module {self._config.name}") from error
+                raise unlisted(error, self._config) from error
         try:
             self._restart()
             return self._native.slots()
         except CkrError as error:
-            raise to_token_error(error, f"module {self._config.name}") from error
+            raise unlisted(error, self._config) from error
 
     def _is_broken(self) -> bool:
         """Not even the slots can be asked for: a server behind the module is gone, and C_Initialize finds the next."""

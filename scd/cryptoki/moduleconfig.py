@@ -12,7 +12,8 @@ class ModuleConfig:
     `name` is the configuration's word for it and stands in messages; `library` a path; `init_args` the text
     handed to C_Initialize as pReserved, None for none. `private_mask` has the incumbent's bits (1 sign,
     2 sign-recover, 4 decrypt, 8 unwrap; 0 asks the token). `quirks` are values of
-    `scd.cryptoki.profile.Quirk`; `profile` is the name of the provider profile that was matched, empty for none.
+    `scd.cryptoki.profile.Quirk`; `profile` is the name of the provider profile that was matched, empty for none;
+    `environment` are the variables that this profile says the module reads.
     """
 
     name: str
@@ -23,3 +24,4 @@ class ModuleConfig:
     allow_protected_auth: bool = False
     quirks: tuple[str, ...] = ()
     profile: str = ""
+    environment: tuple[str, ...] = ()

@@ -52,7 +52,7 @@ class Profile:
     `library` holds bare names and absolute paths, best first, `{multiarch}` not yet filled in. `manufacturer` and
     `description` are patterns for C_GetInfo's texts, both empty where only the file's name tells. `reasons` are pairs
     of key or quirk word and text. `workers` is a number of processes or `CPUS`. `tried` names the versions seen
-    working, empty for none.
+    working, empty for none. `packages` are Debian's packages with the library.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Profile:
     init_args: str | None = None
     environment: tuple[str, ...] = ()
     tried: str = ""
+    packages: tuple[str, ...] = ()
 
     def matches(self, manufacturer: str, description: str) -> bool:
         """Whether C_GetInfo's two texts are this module's."""
@@ -174,13 +175,13 @@ def parse_profile(table: Mapping[str, object], file: str) -> Profile:
             raise ProfileError(file, key, f"unknown key; known are {', '.join(sorted(_KEYS))}")
     for key, (check, expected) in _KEYS.items():
         if key in table and not check(table[key]):
-            raise ProfileError(file, key, f"must be {expected}, not {table[key]!r}")
+            raise ProfileError(file, key, f"must be {expected}, not {_as_written(table[key])}")
         if key in _NEEDED and key not in table:
             raise ProfileError(file, key, f"is missing; it must be {expected}")
     profile = _build(table, file)
     _check_reasons(profile, file)
     if profile.name != os.path.basename(file).removesuffix(".toml"):
-        raise ProfileError(file, "name", f"must be the file's name, not {profile.name!r}")
+        raise ProfileError(file, "name", f"must be the file's name, not '{profile.name}'")
     return profile
 
 
@@ -199,7 +200,7 @@ def _quirk(word: str, file: str) -> Quirk:
         return Quirk(word)
     except ValueError:
         known = ", ".join(one.value for one in Quirk)
-        raise ProfileError(file, "quirks", f"unknown word {word!r}; known are {known}") from None
+        raise ProfileError(file, "quirks", f"unknown word '{word}'; known are {known}") from None
 
 
 def _check_reasons(profile: Profile, file: str) -> None:
@@ -212,6 +213,13 @@ def _check_reasons(profile: Profile, file: str) -> None:
         raise ProfileError(file, f"reason.{key}", "is missing")
     for key in sorted(given - needed - {"workers"}):
         raise ProfileError(file, f"reason.{key}", "explains nothing in this file")
+
+
+def _as_written(value: object) -> str:
+    """A value as TOML has it, or nearly so."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _home(path: str, environ: Mapping[str, str]) -> str:
@@ -260,6 +268,7 @@ _KEYS: dict[str, tuple[Callable[[object], bool], str]] = {
     "timeout_s": (_count, "a number of seconds from 1"),
     "init_args": (_text, "a text"),
     "environment": (_texts, "a list of variables' names"),
+    "packages": (_texts, "a list of Debian's packages"),
     "tried": (lambda value: isinstance(value, str), "a text, empty when nothing was tried"),
 }
 _RENAMED = {"schema", "match", "quirks", "reason"}

@@ -10,6 +10,7 @@ from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.moduleconfig import ModuleConfig
 from scd.cryptoki.native import Native
 from scd.cryptoki.profile import DEFAULT, Profile, ProfileError, Quirk, load_profiles, match
+from scd.token.errors import reason
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,6 @@ def _profile(native: Native) -> Profile:
         native.call("C_GetInfo", byref(info))
         profiles = load_profiles()
     except (CkrError, OSError, ProfileError) as error:
-        log.debug("op=recognise result=%s", error)
+        log.debug("op=recognise result=%s", reason(error))
         return DEFAULT
     return match(profiles, *(text.decode("utf-8", "replace") for text in (info.manufacturer, info.description)))

@@ -23,6 +23,7 @@ from scd.daemon.listener import accept_clients, allowed_uids
 from scd.daemon.planning import PlannedModule, plan, start_workers
 from scd.daemon.signals import OBEYED
 from scd.daemon.transport import StdioTransport
+from scd.token.errors import reason
 
 log = logging.getLogger(__name__)
 asked_for = logging.getLogger(f"{__name__}.asked_for")
@@ -155,7 +156,7 @@ class App:
             start_workers(planned)
         except (ConfigError, ProfileError, OSError) as error:
             logs.reopen()
-            log.error("the configuration is kept as it was, because the new one is wrong: %s", error)
+            log.error("the configuration is kept as it was, because the new one is wrong: %s", reason(error))
             await self._daemon.log_out_everywhere()
             return
         logs.set_up(settings)

@@ -8,6 +8,8 @@ import os.path
 from collections.abc import Sequence
 
 from scd.config import Settings
+from scd.config.load import HOME_FILES
+from scd.cryptoki.profile import load_profiles
 from scd.cryptoki.worker.client import WorkerModule
 from scd.cryptoki.worker.pool import PooledModule
 from scd.daemon.planning import PlannedModule
@@ -41,7 +43,8 @@ async def warm_up(service: Service) -> None:
 
 def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Service:
     """The service over the planned modules. Needs the running loop."""
-    registry = Registry(tuple(_registered(module) for module in planned))
+    without = "" if planned else without_modules(settings)
+    registry = Registry(tuple(_registered(module) for module in planned), without)
     configured: dict[Role, bytes | None] = {
         SIGN: settings.openpgp_sign,
         ENCRYPT: settings.openpgp_encr,
@@ -52,13 +55,23 @@ def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Servi
         log.info("module=%s library=%s profile=%s workers=%d", module.config.name, module.config.library,
                  module.config.profile or "-", module.workers)  # fmt: skip
     if not planned:
-        log.warning("no PKCS#11 module is configured in %s, and none of the known ones is installed", settings.home)
+        log.warning("%s", without)
     cache = PinCache() if settings.use_gnupg_pin_cache else None
     state = StateFile(os.path.join(settings.home, STATE_FILE))
     return Service(
         Catalogue(registry), Logins(settings.pin_cache_s, cache), roles, Metadata(state), Keyring(settings.home),
         Stubs(settings.home),
     )  # fmt: skip
+
+
+def without_modules(settings: Settings) -> str:
+    """What to tell people when there is nothing to look for tokens with."""
+    where = settings.file or os.path.join(settings.home, HOME_FILES[0])
+    packages = ", ".join(package for one in load_profiles() if one.automatic for package in one.packages)
+    return (
+        f"no PKCS#11 module is configured in {where}, and none of the known ones is installed; install one "
+        f"(Debian's packages: {packages}), or name its library there: provider-NAME-library /path/to/module.so"
+    )
 
 
 def _registered(module: PlannedModule) -> RegisteredModule:

@@ -259,7 +259,7 @@ class Connection:
         if self.current is not None and self.service.catalogue.by_serial(self.current) is None:
             raise CommandError(GpgErr.CARD_REMOVED)
         if card is None:
-            raise CommandError(GpgErr.ENODEV)
+            raise CommandError(GpgErr.ENODEV, self.service.absence.why())
         return card
 
     def must_be_allowed_to_change(self, card: Card | None = None) -> None:

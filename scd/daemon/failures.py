@@ -55,6 +55,8 @@ _TOLD = (
     errors.PinNotSet,
     errors.PinUnsuitable,
     errors.PinLengthInvalid,
+    errors.TokenNotPresent,
+    errors.ModuleUnavailable,
     errors.ModuleCrashed,  # what may have been left on the token
     errors.ModuleTimeout,
     StateFileError,

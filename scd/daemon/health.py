@@ -19,7 +19,7 @@ def worker_states(service: Service) -> Iterator[str]:
     """One line for each worker."""
     for health in _healths(service):
         yield (
-            f"module={health.name} worker={health.pid or '-'} state={health.state.value!r} requests={health.requests} "
+            f"module={health.name} worker={health.pid or '-'} state='{health.state.value}' requests={health.requests} "
             f"restarts={health.restarts} last_error={health.last_error or '-'}"
         )
 

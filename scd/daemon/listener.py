@@ -11,6 +11,7 @@ import struct
 from scd.daemon.connection import Connection
 from scd.daemon.daemon import Daemon
 from scd.daemon.transport import SocketTransport
+from scd.token.errors import reason
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ async def accept_clients(daemon: Daemon, listener: socket.socket, allowed: froze
         except ConnectionAbortedError:
             continue
         except OSError as error:  # too many open files: the others must not suffer
-            log.error("op=accept result=%s", error)
+            log.error("op=accept result=%s", reason(error))
             await asyncio.sleep(_PAUSE_S)
             continue
         pid, uid = peer(client)

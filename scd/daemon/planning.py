@@ -64,6 +64,7 @@ def _planned(provider: ProviderSettings, profile: Profile) -> PlannedModule:
         allow_protected_auth=provider.allow_protected_auth,
         quirks=_quirks(profile),
         profile=profile.name,
+        environment=profile.environment,
     )
     workers = provider.workers or profile.worker_count()
     return PlannedModule(config, workers, provider.timeout_s or profile.timeout_s, dict(provider.serial))

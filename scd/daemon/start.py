@@ -16,6 +16,7 @@ from scd.daemon.console import fail, say, write
 from scd.daemon.doors import Doors
 from scd.daemon.serving import serve, socket_folder
 from scd.daemon.signals import OBEYED
+from scd.token.errors import reason
 
 
 def run(argv: list[str]) -> int:
@@ -34,7 +35,7 @@ def run(argv: list[str]) -> int:
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         return _MODES[command_line.mode](command_line, settings)
     except (ConfigError, OSError) as error:
-        return fail(str(error))
+        return fail(reason(error))
 
 
 def _open_standard_streams() -> None:

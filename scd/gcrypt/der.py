@@ -131,10 +131,10 @@ def encode_oid(dotted: str) -> bytes:
     """A whole OBJECT IDENTIFIER element from its dotted form."""
     texts = dotted.split(".")
     if len(texts) < 2 or not all(text.isascii() and text.isdigit() for text in texts):
-        raise ValueError(f"not an object identifier: {dotted!r}")
+        raise ValueError(f"not an object identifier: '{dotted}'")
     arcs = [int(text) for text in texts]
     if arcs[0] > 2 or (arcs[0] < 2 and arcs[1] > 39):
-        raise ValueError(f"no object identifier begins like this: {dotted!r}")
+        raise ValueError(f"no object identifier begins like this: '{dotted}'")
     body = b"".join(map(_base128, (40 * arcs[0] + arcs[1], *arcs[2:])))
     return encode(OBJECT_IDENTIFIER, body)
 

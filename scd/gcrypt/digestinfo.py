@@ -33,7 +33,7 @@ def add(hash_name: str, digest: bytes) -> bytes:
     """The DigestInfo of a bare hash. Raises ValueError for an unknown name and for a wrong length."""
     length = HASH_LENGTHS.get(hash_name)
     if length is None:
-        raise ValueError(f"unknown hash {hash_name!r}, known are {', '.join(PREFIXES)}")
+        raise ValueError(f"unknown hash '{hash_name}', known are {', '.join(PREFIXES)}")
     if len(digest) != length:
         raise ValueError(f"a {hash_name} hash has {length} octets, not {len(digest)}")
     return PREFIXES[hash_name] + digest

@@ -72,7 +72,7 @@ class EccPrivateKey:
 
     def __post_init__(self) -> None:
         if self.curve not in CURVES:
-            raise ValueError(f"unknown curve {self.curve!r}")
+            raise ValueError(f"unknown curve '{self.curve}'")
         if len(self.d) != _secret_bytes(CURVES[self.curve]):
             raise ValueError(f"a private key of {self.curve} of a wrong length")
         if public_point(CURVES[self.curve], self.d) != self.q:
@@ -146,7 +146,7 @@ def _ecc(values: dict[bytes, bytes]) -> EccPrivateKey:
     name = _needed(values, b"curve").decode("ascii", "replace")
     curve = curve_by_name(name) or curve_by_oid(name.lower().removeprefix("oid."))
     if curve is None:
-        raise ValueError(f"the curve {name!r} is not served")
+        raise ValueError(f"the curve '{name}' is not served")
     q = plain_point(curve, _needed(values, b"q"))
     size = _secret_bytes(curve)
     number = unsigned(_needed(values, b"d"))  # OpenPGP takes leading zeros off, a signed number has one in front

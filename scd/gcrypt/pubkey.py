@@ -65,7 +65,7 @@ class EccPublicKey:
 
     def __post_init__(self) -> None:
         if self.curve not in CURVES:
-            raise ValueError(f"unknown curve {self.curve!r}")
+            raise ValueError(f"unknown curve '{self.curve}'")
         info = self.curve_info
         if len(self.q) != info.q_bytes:
             raise ValueError(f"a key on {self.curve} has {info.q_bytes} octets, not {len(self.q)}")

@@ -44,4 +44,4 @@ def longest(label: str) -> int:
     grip = label.removeprefix(_KEY)
     if grip != label and len(grip) == _KEYGRIP_HEX and _HEX.issuperset(grip):
         return LONGEST_RECORD
-    raise InvalidData(f"nothing is kept under the name {label!r}")
+    raise InvalidData(f"nothing is kept under the name '{label}'")

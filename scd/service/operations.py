@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from scd.gcrypt.pubkey import PublicKey
+from scd.service.absence import Absence
 from scd.service.attached import Attachments
 from scd.service.catalogue import Card, CardKey, Catalogue
 from scd.service.challenge import answers, challenge
@@ -45,6 +46,7 @@ class Service:
         self.metadata = metadata
         self.places = Places(catalogue, configured, self.data)
         self.attachments = Attachments(self.data, keyring)
+        self.absence = Absence(catalogue.registry)
         self._stubs = stubs or Stubs(None)
         self._data: dict[str, Mapping[str, bytes]] = {}
         self._turns: dict[str, asyncio.Lock] = {}
@@ -73,6 +75,8 @@ class Service:
             if card.serial not in present:
                 self.logins.forget(card)
                 self.metadata.forget(card)
+        if present:
+            self.absence.ended()
         await self._read_data()
 
     async def reread(self) -> None:

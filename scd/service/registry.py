@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from scd.token.errors import TokenError
+from scd.token.errors import ModuleUnavailable, TokenError
 from scd.token.model import TokenId, TokenInfo, TokenObjects
 from scd.token.port import REREAD, TokenModule
 
@@ -39,6 +39,16 @@ class RegisteredModule:
     _look: asyncio.Task[None] | None = None
     _event: asyncio.Task[None] | None = None
     _seen: bool = False
+
+    @property
+    def failure(self) -> str:
+        """Why it showed nothing last, without its name; empty when it works."""
+        return (self.error or "").removeprefix(f"module {self.name}: ")
+
+    @property
+    def is_awaited(self) -> bool:
+        """It is being asked for its tokens and has not answered."""
+        return self._look is not None and not self._look.done()
 
     async def rescan(self, *, again: bool) -> None:
         """See which tokens are present and what is on new ones; with `again` on all of them.
@@ -87,9 +97,10 @@ class RegisteredModule:
         try:
             tokens = await self.module.tokens()
         except TokenError as error:
-            if str(error) != self.error:
-                log.error("module=%s op=tokens result=%s", self.name, error)
-            self.tokens, self.objects, self.error = (), {}, str(error)
+            cause = error.cause if isinstance(error, ModuleUnavailable) else str(error)
+            if cause != self.error:
+                log.error("module=%s op=tokens result=%s", self.name, cause)
+            self.tokens, self.objects, self.error = (), {}, cause
             return
         objects = {}
         for token in tokens:
@@ -120,10 +131,11 @@ class RegisteredModule:
 
 
 class Registry:
-    """All modules, in the configuration's order."""
+    """All modules, in the configuration's order. `without_modules`: what to tell people when there is none."""
 
-    def __init__(self, modules: tuple[RegisteredModule, ...]) -> None:
+    def __init__(self, modules: tuple[RegisteredModule, ...], without_modules: str = "no module is configured") -> None:
         self.modules = modules
+        self.without_modules = without_modules
 
     async def rescan(self, *, again: bool = False) -> None:
         """`RegisteredModule.rescan` for all at once."""

@@ -13,6 +13,7 @@ from stat import S_ISREG
 
 from scd.gcrypt.sexp import Parsed, parse
 from scd.service.catalogue import Card, CardKey
+from scd.token.errors import reason
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Stubs:
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:
-            log.info("op=stub file=%s result=%s", path, error)
+            log.info("op=stub file=%s result=%s", path, reason(error))
         return frozenset(found)
 
 

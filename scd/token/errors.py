@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 
+def reason(error: Exception) -> str:
+    """The error in words for a message: of one of the system's what it is and of which file, without "[Errno 2]"."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if isinstance(error.filename, str) else error.strerror
+
+
 class TokenError(Exception):
     """Anything a token or its module refused. The message names the object and what to do, never a secret."""
 
@@ -96,7 +103,14 @@ class TokenFailure(TokenError):
 
 
 class ModuleUnavailable(TokenError):
-    """The module cannot be loaded, or its worker is waiting for its next start."""
+    """The module cannot be loaded, or its worker is waiting for its next start, `wait_s` from now.
+
+    `cause` is the message without that, the same as long as nothing changes.
+    """
+
+    def __init__(self, cause: str, *, wait_s: float = 0.0) -> None:
+        super().__init__(f"{cause}; next start in {wait_s:.1f} s" if wait_s else cause)
+        self.cause = cause
 
 
 class ModuleCrashed(TokenError):

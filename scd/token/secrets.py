@@ -66,7 +66,7 @@ class Pin:
     __str__ = __repr__
 
     def __format__(self, spec: str) -> str:
-        return repr(self)
+        return str(self)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a PIN is not serialised")

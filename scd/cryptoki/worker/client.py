@@ -237,7 +237,7 @@ class WorkerModule(TokenModule):
         if self._closed:
             raise ModuleUnavailable(f"module {name} is closed")
         if wait_s := self._back_off.wait_s(now):
-            raise ModuleUnavailable(f"{self._last_error()}; next start in {wait_s:.1f} s")
+            raise ModuleUnavailable(self._last_error() or f"module {name} failed", wait_s=wait_s)
         try:
             process = self._started or self._start(self.config)
         except OSError as error:

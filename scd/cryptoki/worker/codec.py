@@ -150,7 +150,7 @@ def form(hint: Any) -> Form:
         return _enum(hint)
     if is_dataclass(hint) and isinstance(hint, type):
         return record(hint)
-    raise TypeError(f"frames do not carry {hint!r}")
+    raise TypeError(f"frames do not carry '{hint}'")
 
 
 _PLAIN = (bool, int, float, str, NoneType)

@@ -41,7 +41,7 @@ async def serialno(conn: Connection, args: Arguments) -> None:
     card = await conn.card()
     if card is None:
         await conn.slowdown.pause()
-        raise CommandError(GpgErr.ENODEV)
+        raise CommandError(GpgErr.ENODEV, conn.service.absence.why())
     conn.status("SERIALNO", card.serial)
 
 
@@ -52,7 +52,7 @@ async def _choose(conn: Connection, demanded: str) -> Card:
     card = card or conn.service.stand_in(demanded)
     if card is None:
         await conn.slowdown.pause()
-        raise CommandError(GpgErr.ENODEV)
+        raise CommandError(GpgErr.ENODEV, conn.service.absence.why_not(demanded))
     conn.serial = conn.current = card.serial
     return card
 

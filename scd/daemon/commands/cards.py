@@ -36,7 +36,7 @@ async def switchapp(conn: Connection, args: Arguments) -> None:
     """Choose an application of the current card; every token has the one that looks like an OpenPGP card."""
     card = await conn.card()
     if card is None:
-        raise CommandError(GpgErr.CARD_NOT_PRESENT)
+        raise CommandError(GpgErr.CARD_NOT_PRESENT, conn.service.absence.why())
     if args.rest and args.rest.lower() != APPLICATION:
         raise CommandError(GpgErr.NOT_FOUND, f"no application {args.rest}")
     conn.status("SERIALNO", card.serial, APPLICATION)

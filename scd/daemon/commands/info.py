@@ -13,6 +13,7 @@ from scd.daemon.commands.attributes import APPLICATION
 from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import COMMANDS, command
+from scd.service.registry import RegisteredModule
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +60,16 @@ async def _status(conn: Connection, _words: tuple[str, ...]) -> None:
 
 
 async def _reader_list(conn: Connection, _words: tuple[str, ...]) -> None:
-    modules = conn.service.catalogue.registry.modules
-    if not modules:
-        raise CommandError(GpgErr.NO_DATA, "no module is configured or installed")
-    conn.send_data("".join(f"{escape(f'PKCS#11 {entry.name}')}\n" for entry in modules).encode())
+    """One module a line; one that failed says so behind its name."""
+    registry = conn.service.catalogue.registry
+    if not registry.modules:
+        raise CommandError(GpgErr.NO_DATA, registry.without_modules)
+    await conn.service.rescan()
+    conn.send_data("".join(f"{escape(_reader(entry))}\n" for entry in registry.modules).encode())
+
+
+def _reader(entry: RegisteredModule) -> str:
+    return f"PKCS#11 {entry.name} (failed: {entry.failure})" if entry.failure else f"PKCS#11 {entry.name}"
 
 
 async def _deny_admin(conn: Connection, _words: tuple[str, ...]) -> None:
@@ -77,7 +84,7 @@ async def _app_list(conn: Connection, _words: tuple[str, ...]) -> None:
 async def _card_list(conn: Connection, _words: tuple[str, ...]) -> None:
     await conn.service.rescan()
     if not conn.service.catalogue.cards:
-        raise CommandError(GpgErr.CARD_NOT_PRESENT)
+        raise CommandError(GpgErr.CARD_NOT_PRESENT, conn.service.absence.why())
     for card in conn.service.catalogue.ordered(await conn.card()):
         conn.status("SERIALNO", card.serial)
 

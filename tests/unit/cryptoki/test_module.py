@@ -101,7 +101,7 @@ class TestLoading:
             InProcessModule(ModuleConfig("x", "/nowhere/lib.so"))
 
     def test_a_library_that_is_no_pkcs11_module_is_named(self) -> None:
-        with pytest.raises(ModuleUnavailable, match=r"module x: cannot load libc\.so\.6"):
+        with pytest.raises(ModuleUnavailable, match=r"module x: libc\.so\.6 is no PKCS#11 module"):
             InProcessModule(ModuleConfig("x", "libc.so.6"))
 
     def test_a_module_that_does_not_start_says_why(self) -> None:
