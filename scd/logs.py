@@ -1,4 +1,4 @@
-"""The log: where it goes, how a line looks, and the trace of Assuan lines, which never shows a secret.
+"""The log: where it goes and how a line looks.
 
 To be imported after the greeting only. Modules log through `logging.getLogger(__name__)`; nothing here is needed
 for that. Whatever happens to the log, a full disk, a vanished listener, the daemon goes on.
@@ -13,20 +13,19 @@ import socket
 import stat
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 
 from scd.config.debug import EVERYTHING, DebugFlag
 from scd.config.settings import Settings
-
-CONFIDENTIAL = "[[Confidential data not shown]]"
+from scd.trace import TRACE
 
 _ROOT = "scd"
-_TRACE = "scd.trace"
 _SOCKET = "socket://"
 
 # Which loggers speak at DEBUG for which of GnuPG's flags; the others have no counterpart here.
 _LOGGERS_OF_FLAG = {
-    DebugFlag.IPC: (_TRACE,),
+    DebugFlag.IPC: (TRACE,),
     DebugFlag.CACHE: ("scd.service",),
     DebugFlag.CARD: ("scd.cryptoki", "scd.token"),
     DebugFlag.CARDIO: ("scd.cryptoki",),
@@ -35,9 +34,6 @@ _LOGGERS_OF_FLAG = {
 }
 
 _PREFIX_OF_LEVEL = {logging.DEBUG: "DBG: ", logging.INFO: ""}
-
-# Command and status lines whose arguments are, or may hold, secrets or data to be signed and decrypted.
-_WITHHELD = ("SETDATA", "SETATTR", "APDU", "S PINCACHE_PUT")
 
 # How a data line may stand inside a message: as it is, behind an arrow of the trace, or in a repr.
 _DATA_MARKS = ("<- D ", "-> D ", "'D ", '"D ')
@@ -64,7 +60,7 @@ def set_up(settings: Settings) -> None:
         for name in names if flag in settings.debug else ():
             logging.getLogger(name).setLevel(logging.DEBUG)
     if DebugFlag.IPC not in settings.debug:
-        logging.getLogger(_TRACE).setLevel(logging.INFO)
+        logging.getLogger(TRACE).setLevel(logging.INFO)
     if complaint:
         logging.getLogger(__name__).warning("%s", complaint)
 
@@ -74,53 +70,6 @@ def reopen() -> None:
     for handler in logging.getLogger().handlers:
         if isinstance(handler, (_FileHandler, _SocketHandler)):
             handler.reopen()
-
-
-class AssuanTrace:
-    """The trace of one daemon's lines, in libassuan's form; silent without `debug ipc`.
-
-    Lines come without their line feed. Data lines show their length only, and what follows an inquiry for a secret
-    belongs into `confidential_in`, which is not given the line at all.
-    """
-
-    def __init__(self) -> None:
-        self._log = logging.getLogger(_TRACE)
-
-    @property
-    def active(self) -> bool:
-        """Whether lines are wanted; ask before doing work to make one."""
-        return self._log.isEnabledFor(logging.DEBUG)
-
-    def trace_in(self, connection_id: int, line: str) -> None:
-        """A line that came from the client."""
-        self._write(connection_id, "<-", line)
-
-    def trace_out(self, connection_id: int, line: str) -> None:
-        """A line that went to the client."""
-        self._write(connection_id, "->", line)
-
-    def confidential_in(self, connection_id: int) -> None:
-        """A line that came in answer to an inquiry for a secret."""
-        self._log.debug("chan_%d <- %s", connection_id, CONFIDENTIAL)
-
-    def _write(self, connection_id: int, arrow: str, line: str) -> None:
-        if self.active:
-            self._log.debug("chan_%d %s %s", connection_id, arrow, redact(line))
-
-
-def redact(line: str) -> str:
-    """The Assuan line with data and possible secrets replaced by their length; other lines unchanged."""
-    if line.startswith("D "):
-        return f"D [{_octets(line[2:])} octets]"
-    upper = line.upper()
-    for name in _WITHHELD:
-        if upper.startswith(name + " "):
-            return f"{line[: len(name)]} [{_octets(line[len(name) + 1 :])} octets]"
-    return line
-
-
-def _octets(text: str) -> int:
-    return len(text.encode("utf-8", "surrogateescape"))
 
 
 class _Formatter(logging.Formatter):
@@ -133,9 +82,8 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = _PREFIX_OF_LEVEL.get(record.levelno, f"{record.levelname}: ")
         text += _printable(_without_data(_message(record)))
-        if record.exc_info and record.exc_info[0]:
-            lines = self.formatException(record.exc_info).split("\n")
-            text = "\n  ".join((text, *(_printable(_without_data(line)) for line in lines)))
+        if record.exc_info and record.exc_info[1]:
+            text = "\n  ".join((text, *map(_printable, _origin(record.exc_info[1]))))
         if not self._dated:
             return f"scd[{os.getpid()}]: {text}"
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
@@ -150,6 +98,21 @@ def _message(record: logging.LogRecord) -> str:
         return f"unprintable log record ({type(error).__name__}) of {record.name}, line {record.lineno}"
 
 
+def _origin(error: BaseException | None) -> Iterator[str]:
+    """Where it was raised, and what led to it, in the order of time.
+
+    Not the exceptions' own texts: they may quote what was given to them, as int() and KeyError do.
+    """
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.insert(0, error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    for one in chain:
+        yield f"{type(one).__name__}, raised here:"
+        for entry in traceback.format_tb(one.__traceback__):
+            yield from entry.rstrip("\n").split("\n")
+
+
 def _without_data(text: str) -> str:
     """The message without what looks like an Assuan data line, should one ever get this far."""
     begin = 0 if text.startswith("D ") else -1
@@ -159,7 +122,8 @@ def _without_data(text: str) -> str:
             begin = place + mark.index("D ")
     if begin < 0 or _is_redacted(text[begin:]):
         return text
-    return text[:begin] + redact(text[begin:])
+    octets = text[begin + len("D ") :].encode("utf-8", "surrogatepass")
+    return f"{text[:begin]}D [{len(octets)} octets]"
 
 
 def _is_redacted(data_line: str) -> bool:

@@ -15,10 +15,11 @@ _OCTETS = {bytes((high, low)): bytes((int(bytes((high, low)), 16),)) for high in
 _ANSWERS: dict[bytes, Event] = {b"END": End(), b"CAN": Cancel(), b"CANCEL": Cancel()}
 
 _TOO_LONG = BadLine(GpgErr.ASS_LINE_TOO_LONG, "line too long")
+_DATA_TOO_LONG = BadLine(GpgErr.ASS_LINE_TOO_LONG, "line too long", in_data=True)
 _INCOMPLETE = BadLine(GpgErr.ASS_INCOMPLETE_LINE, "last line without line feed")
 _LEADING_BLANK = BadLine(GpgErr.ASS_SYNTAX, "leading white-space")
 _CONTROL = BadLine(GpgErr.ASS_SYNTAX, "control character in a command line")
-_BAD_ESCAPE = BadLine(GpgErr.ASS_SYNTAX, "bad percent escape in a data line")
+_BAD_ESCAPE = BadLine(GpgErr.ASS_SYNTAX, "bad percent escape in a data line", in_data=True)
 
 
 class Decoder:
@@ -61,7 +62,7 @@ class Decoder:
             line, self._pending = self._pending + line, b""
         if line[-1:] == b"\r":
             line = line[:-1]
-        event = _TOO_LONG if len(line) > self._limit else _event(line)
+        event = _too_long(line) if len(line) > self._limit else _event(line)
         if event is not None:
             events.append(event)
 
@@ -72,9 +73,17 @@ class Decoder:
         pending = self._pending + tail
         # One octet more may be the CR, which does not count.
         if len(pending) - (pending[-1:] == b"\r") > self._limit:
-            events.append(_TOO_LONG)
+            events.append(_too_long(pending))
             pending, self._skipping = b"", True
         self._pending = pending
+
+
+def _too_long(line: bytes) -> BadLine:
+    return _DATA_TOO_LONG if _is_data(line) else _TOO_LONG
+
+
+def _is_data(line: bytes) -> bool:
+    return line[:2] in (b"D ", b"d ", b"D", b"d")
 
 
 def _event(line: bytes) -> Event | None:
@@ -82,7 +91,7 @@ def _event(line: bytes) -> Event | None:
     first = line[:1]
     if not first or first == b"#":
         return None
-    if line[:2] in (b"D ", b"d ", b"D", b"d"):
+    if _is_data(line):
         return _data(line[2:])
     if first in (b" ", b"\t"):
         return _LEADING_BLANK

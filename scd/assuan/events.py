@@ -34,10 +34,14 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that is none of the others. `reason` says why and never quotes the line."""
+    """A line that is none of the others. `reason` says why and never quotes the line.
+
+    `in_data`: it began as a data line, and so is part of an answer to an INQUIRE.
+    """
 
     code: GpgErr
     reason: str
+    in_data: bool = False
 
 
 Event = Command | Data | End | Cancel | BadLine

@@ -2,6 +2,11 @@
 
 libassuan's codes: NOT_IMPLEMENTED for D, END and CANCEL outside an inquiry (seen with gpg-agent 2.2.40), and
 ASS_UNEXPECTED_CMD for a command inside one.
+
+An answer to an inquiry that goes wrong (a malformed line, a command in its midst) ends the command at once, as with
+libassuan. A client of libassuan, gpg-agent first of all, sends its whole answer before it reads, so its other D lines
+and its END or CAN follow; they belong to the command that is over and get no ERR of their own, which the client would
+take for the reply to its next command. Another client may read the ERR and go on with a command.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ class State(Enum):
 
     READY = "commands are taken"
     INQUIRING = "an INQUIRE waits for D, END or CAN"
+    SKIPPING = "an answer went wrong; what is left of it may still come"
     CLOSED = "BYE was said"
 
 
@@ -34,6 +40,11 @@ _REFUSALS: dict[tuple[State, type[Event]], Refusal] = {
     (State.CLOSED, End): _AFTER_BYE,
     (State.CLOSED, Cancel): _AFTER_BYE,
 }
+
+
+def is_left_over(event: Event) -> bool:
+    """Whether the event, in the state SKIPPING, is part of the answer that went wrong, and so passed over."""
+    return isinstance(event, (Data, End, Cancel)) or (isinstance(event, BadLine) and event.in_data)
 
 
 def refusal(state: State, event: Event) -> Refusal | None:

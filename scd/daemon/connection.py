@@ -10,9 +10,9 @@ from itertools import count
 from scd.assuan import lines
 from scd.assuan.arguments import Arguments
 from scd.assuan.decoder import Decoder
-from scd.assuan.events import BadLine, Cancel, Command, Data, End, Event
+from scd.assuan.events import Cancel, Command, Data, End, Event
 from scd.assuan.gpgerror import GpgErr
-from scd.assuan.protocol import State, refusal
+from scd.assuan.protocol import State, is_left_over, refusal
 from scd.daemon.agent import has_pin_cache
 from scd.daemon.daemon import Daemon
 from scd.daemon.failures import CommandError, code_for, text_for
@@ -21,11 +21,11 @@ from scd.daemon.lock import KEPT_OUT
 from scd.daemon.slowdown import Slowdown
 from scd.daemon.table import COMMANDS, CommandSpec
 from scd.daemon.transport import Transport
-from scd.logs import AssuanTrace
 from scd.service.catalogue import Card
 from scd.service.operations import Service
 from scd.token.errors import Canceled, TokenError
 from scd.token.secrets import Pin
+from scd.trace import AssuanTrace
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Connection:
         self._state = State.READY
         self._out: list[bytes] = []
         self._ended = False
-        self._trace = AssuanTrace()
+        self._trace = AssuanTrace(self.number)
 
     @property
     def service(self) -> Service:
@@ -90,6 +90,11 @@ class Connection:
             self._transport.close()
 
     async def _answer(self, event: Event) -> None:
+        if self._state is State.SKIPPING:
+            if isinstance(event, (Command, End, Cancel)):
+                self._state = State.READY
+            if is_left_over(event):
+                return
         refused = refusal(self._state, event)
         if refused is not None:
             self._error(*refused)
@@ -100,7 +105,7 @@ class Connection:
         """Exactly one OK or ERR, whatever happens."""
         spec = COMMANDS.get(command.name)
         if self._trace.active:
-            self._trace.trace_in(self.number, f"{command.name} {_shown(spec, command)}")
+            self._trace_command(command, spec)
         if spec is None:
             self._error(GpgErr.ASS_UNKNOWN_CMD, "")
             return
@@ -140,6 +145,17 @@ class Connection:
                 self._events.extend(self._decoder.finish())
         return self._events.popleft()
 
+    def _trace_command(self, command: Command, spec: CommandSpec | None) -> None:
+        """Not the name of an unknown command: it may be what is left of data with a line feed in it."""
+        if spec is None:
+            self._trace.came_withheld("(unknown command)", len(command.name) + 1 + len(command.args))
+        elif spec.confidential:
+            self._trace.came_withheld(command.name, len(command.args))
+        else:
+            self._trace.came(
+                b"%b %b" % (command.name.encode(), command.args) if command.args else command.name.encode()
+            )
+
     def send(self, octets: bytes) -> None:
         """Queue wire lines; they leave with the next `flush`, at the latest with the command's OK."""
         self._out.append(octets)
@@ -148,8 +164,7 @@ class Connection:
         if self._out:
             octets, self._out = b"".join(self._out), []
             if self._trace.active:
-                for line in octets.decode("utf-8", "replace").splitlines():
-                    self._trace.trace_out(self.number, line)
+                self._trace.left(octets)
             await self._transport.write(octets)
 
     def status(self, keyword: str, *fields: str) -> None:
@@ -166,7 +181,8 @@ class Connection:
     async def inquire(self, keyword: str, text: str = "", limit: int = 8096) -> bytearray:
         """Ask the client; at most `limit` octets come back. Raises CommandError, or Canceled after CAN.
 
-        After CAN the client reads one line, the ERR that our caller's error makes.
+        After CAN the client reads one line, the ERR that our caller's error makes. So it does when its answer went
+        wrong; what is left of that is passed over.
         """
         self.send(lines.inquire(keyword, text))
         await self.flush()
@@ -174,7 +190,8 @@ class Connection:
         try:
             return await self._reply(keyword, limit)
         finally:
-            self._state = State.READY
+            if self._state is State.INQUIRING:
+                self._state = State.READY
 
     async def _reply(self, keyword: str, limit: int) -> bytearray:
         received = bytearray()
@@ -191,17 +208,11 @@ class Connection:
             elif isinstance(event, Cancel):
                 raise Canceled(f"the client cancelled {keyword}")
             elif refused is not None:
-                if isinstance(event, BadLine):
-                    await self._skip_reply()
+                self._state = State.SKIPPING
                 raise CommandError(*refused)
         if too_much:
             raise CommandError(GpgErr.TOO_LARGE, f"more than {limit} octets in reply to {keyword}")
         return received
-
-    async def _skip_reply(self) -> None:
-        """Read the rest of a reply that went wrong, so that its lines are not taken for commands."""
-        while not isinstance(await self._next(), (End, Cancel, Command)):
-            pass
 
     async def pin(self, text: str, flags: str = "") -> Pin:
         """NEEDPIN with the flags of protocol reference 4.2; the reply is cut at its first NUL, as gpg-agent pads with
@@ -280,9 +291,3 @@ class Connection:
         self.data.clear()
         self.serial = self.current = self.stood_for = None
         self.looks_at_one = False
-
-
-def _shown(spec: CommandSpec | None, command: Command) -> str:
-    if spec is None or spec.confidential:
-        return f"[{len(command.args)} octets]"
-    return command.args.decode("utf-8", "backslashreplace")

@@ -177,6 +177,53 @@ def test_a_bad_reply_to_an_inquiry_ends_the_command_with_one_error(reply: bytes)
         assert (await client.ask("GETINFO version")).data == b"99.0"
 
 
+BAD_REPLIES = {
+    b"D %": 276,
+    b"D 12%zz": 276,
+    b"D " + b"1" * 1200: 263,
+    b" END": 276,
+    b"x" * 1200: 263,
+    b"NO\0P": 276,
+    b"NOP": 274,
+}
+
+
+@pytest.mark.parametrize("rest", [b"", b"D 34\n", b"D 5%\nD 34\n"], ids=["alone", "data", "bad data"])
+@pytest.mark.parametrize("end", [b"END\n", b"CAN\n"])
+@pytest.mark.parametrize(("bad", "code"), BAD_REPLIES.items(), ids=[repr(line[:8]) for line in BAD_REPLIES])
+def test_a_reply_that_goes_wrong_is_answered_at_once_and_only_once(
+    bad: bytes, code: int, rest: bytes, end: bytes
+) -> None:
+    """A client that reads now has its ERR; one of libassuan, which sends the rest first, stays in step."""
+
+    @with_client(FakeModule(work_token()))
+    async def _(client: Client) -> None:
+        await client.ask("SERIALNO")
+        client.send(b"SETATTR --inquire LOGIN-DATA\n")
+        assert (await client.line()).startswith("INQUIRE VALUE")
+        client.send(b"D 12\n" + bad + b"\n")
+        assert (await client.answer()).code == code
+        client.send(rest + end)
+        assert (await client.ask("GETINFO version")).data == b"99.0"
+        assert (await client.ask("END")).code == 69
+
+        client.send(b"SETATTR --inquire LOGIN-DATA\n" + b"D 12\n" + bad + b"\n" + rest + end + b"GETINFO version\n")
+        assert (await client.line()).startswith("INQUIRE VALUE")
+        assert (await client.answer()).code == code
+        assert (await client.answer()).data == b"99.0"
+
+
+def test_whoever_waits_after_a_bad_reply_and_sends_a_bad_command_is_answered() -> None:
+    @with_client(FakeModule(work_token()))
+    async def _(client: Client) -> None:
+        await client.ask("SERIALNO")
+        client.send(b"SETATTR --inquire LOGIN-DATA\nD %\n")
+        assert (await client.line()).startswith("INQUIRE VALUE")
+        assert (await client.answer()).code == 276
+        assert (await client.ask(" NOP")).code == 276
+        assert (await client.ask("NOP")).code == 0
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(st.binary(max_size=1500), max_size=6))
 def test_binary_garbage_never_ends_the_connection(garbage: list[bytes]) -> None:

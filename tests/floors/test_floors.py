@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "scd"
 
 FLOORS = {
-    "assuan": 0, "gcrypt": 0, "token": 1, "config": 1, "logs": 1, "cryptoki": 2, "service": 3, "daemon": 4,
+    "assuan": 0, "gcrypt": 0, "token": 1, "config": 1, "logs": 1, "trace": 1, "cryptoki": 2, "service": 3, "daemon": 4,
     "__main__": 5,
 }  # fmt: skip
 # The service knows the port only; who composes the two is the daemon's assemble.py.

@@ -13,6 +13,7 @@ from scd.assuan.gpgerror import GpgErr
 FEW = settings(derandomize=True, max_examples=60, deadline=None)
 
 TOO_LONG = BadLine(GpgErr.ASS_LINE_TOO_LONG, "line too long")
+DATA_TOO_LONG = BadLine(GpgErr.ASS_LINE_TOO_LONG, "line too long", in_data=True)
 
 LINES: dict[bytes, list[Event]] = {
     b"NOP": [Command("NOP", b"")],
@@ -50,18 +51,18 @@ LINES: dict[bytes, list[Event]] = {
     b"NO\0P": [BadLine(GpgErr.ASS_SYNTAX, "control character in a command line")],
     b"NOP \x1b[0m": [BadLine(GpgErr.ASS_SYNTAX, "control character in a command line")],
     b"NOP\rNOP": [BadLine(GpgErr.ASS_SYNTAX, "control character in a command line")],
-    b"D %": [BadLine(GpgErr.ASS_SYNTAX, "bad percent escape in a data line")],
-    b"D %4": [BadLine(GpgErr.ASS_SYNTAX, "bad percent escape in a data line")],
-    b"D 1%+1": [BadLine(GpgErr.ASS_SYNTAX, "bad percent escape in a data line")],
-    b"D % 1": [BadLine(GpgErr.ASS_SYNTAX, "bad percent escape in a data line")],
-    b"D %%25": [BadLine(GpgErr.ASS_SYNTAX, "bad percent escape in a data line")],
+    b"D %": [BadLine(GpgErr.ASS_SYNTAX, "bad percent escape in a data line", in_data=True)],
+    b"D %4": [BadLine(GpgErr.ASS_SYNTAX, "bad percent escape in a data line", in_data=True)],
+    b"D 1%+1": [BadLine(GpgErr.ASS_SYNTAX, "bad percent escape in a data line", in_data=True)],
+    b"D % 1": [BadLine(GpgErr.ASS_SYNTAX, "bad percent escape in a data line", in_data=True)],
+    b"D %%25": [BadLine(GpgErr.ASS_SYNTAX, "bad percent escape in a data line", in_data=True)],
     b"x" * 1000: [Command("X" * 1000, b"")],
     b"x" * 1000 + b"\r": [Command("X" * 1000, b"")],
     b"x" * 1001: [TOO_LONG],
     b"x" * 1000 + b"\r\r": [TOO_LONG],
     b"x" * 1000 + b"\ry": [TOO_LONG],
     b"D " + b"x" * 998: [Data(b"x" * 998)],
-    b"D " + b"x" * 999: [TOO_LONG],
+    b"D " + b"x" * 999: [DATA_TOO_LONG],
     b"#" + b"x" * 5000: [TOO_LONG],
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from scd.assuan.events import BadLine, Cancel, Command, Data, End, Event
 from scd.assuan.gpgerror import GpgErr
-from scd.assuan.protocol import State, refusal
+from scd.assuan.protocol import State, is_left_over, refusal
 
 COMMAND, DATA, END, CANCEL = Command("NOP", b""), Data(b"x"), End(), Cancel()
 BAD = BadLine(GpgErr.ASS_LINE_TOO_LONG, "line too long")
@@ -23,6 +23,13 @@ TABLE: dict[State, dict[Event, GpgErr | None]] = {
     },
     State.INQUIRING: {
         COMMAND: GpgErr.ASS_UNEXPECTED_CMD,
+        DATA: None,
+        END: None,
+        CANCEL: None,
+        BAD: GpgErr.ASS_LINE_TOO_LONG,
+    },
+    State.SKIPPING: {
+        COMMAND: None,
         DATA: None,
         END: None,
         CANCEL: None,
@@ -56,3 +63,9 @@ def test_a_bad_line_is_answered_with_its_own_reason() -> None:
 
 def test_a_refusal_says_what_was_wrong() -> None:
     assert refusal(State.READY, END) == (GpgErr.NOT_IMPLEMENTED, "END outside an inquiry")
+
+
+def test_what_is_left_of_an_answer_is_its_data_and_its_end() -> None:
+    bad_data = BadLine(GpgErr.ASS_SYNTAX, "bad percent escape in a data line", in_data=True)
+    assert all(is_left_over(event) for event in (DATA, END, CANCEL, bad_data))
+    assert not any(is_left_over(event) for event in (COMMAND, BAD))
