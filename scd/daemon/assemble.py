@@ -8,7 +8,8 @@ import os.path
 from collections.abc import Sequence
 
 from scd.config import Settings
-from scd.config.load import HOME_FILES
+from scd.config.errors import placed
+from scd.config.load import HOME_FILES, SYSTEM_FILES
 from scd.cryptoki.profile import load_profiles
 from scd.cryptoki.worker.client import WorkerModule
 from scd.cryptoki.worker.pool import PooledModule
@@ -51,9 +52,7 @@ def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Servi
         AUTHENTICATE: settings.openpgp_auth,
     }
     roles = {role: grip for role, grip in configured.items() if grip is not None}
-    for module in planned:
-        log.info("module=%s library=%s profile=%s workers=%d", module.config.name, module.config.library,
-                 module.config.profile or "-", module.workers)  # fmt: skip
+    _say(settings, planned)
     if not planned:
         log.warning("%s", without)
     cache = PinCache() if settings.use_gnupg_pin_cache else None
@@ -62,6 +61,20 @@ def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Servi
         Catalogue(registry), Logins(settings.pin_cache_s, cache), roles, Metadata(state), Keyring(settings.home),
         Stubs(settings.home),
     )  # fmt: skip
+
+
+def _say(settings: Settings, planned: Sequence[PlannedModule]) -> None:
+    """Which configuration this is, and why there are just these modules."""
+    looked_for = ", ".join((*(os.path.join(settings.home, name) for name in HOME_FILES), *SYSTEM_FILES))
+    log.debug("configuration read: %s", settings.file or f"none; there is neither of {looked_for}")
+    lines = {provider.name: provider.line for provider in settings.providers}
+    for module in planned:
+        config = module.config
+        named = placed("named", settings.file, lines.get(config.name) or None)
+        why = named if config.name in lines else "not named, but its profile says to use it where it is installed"
+        log.info("module=%s library=%s profile=%s workers=%d", config.name, config.library, config.profile or "-",
+                 module.workers)  # fmt: skip
+        log.debug("module=%s why=%s", config.name, why)
 
 
 def without_modules(settings: Settings) -> str:

@@ -17,6 +17,7 @@ from scd.service.keyring import Keyring
 from scd.service.logins import Asker, Logins
 from scd.service.metadata import Metadata
 from scd.service.places import BY_NAME, SIGN, Places, Role
+from scd.service.report import Report
 from scd.service.signing import decrypted_form, to_be_decrypted, to_be_signed
 from scd.service.stubs import Stubs
 from scd.token.errors import KeyNotFound, PinRequired, TokenError, TokenFailure, TokenNotPresent, TokenRemoved
@@ -45,6 +46,7 @@ class Service:
         self.logins = logins
         self.metadata = metadata
         self.places = Places(catalogue, configured, self.data)
+        self.report = Report(catalogue, self.places)
         self.attachments = Attachments(self.data, keyring)
         self.absence = Absence(catalogue.registry)
         self._stubs = stubs or Stubs(None)
@@ -90,6 +92,7 @@ class Service:
         cards = self.catalogue.cards
         found = await asyncio.gather(*(self.metadata.of(card) for card in cards))
         self._data = {card.serial: data for card, data in zip(cards, found, strict=True)}
+        self.report.tell()
 
     async def record(self, card: Card, label: str, value: bytes | None, purpose: str, ask: Asker) -> None:
         """Keep a value for the card, None to forget it; asks for the PIN where the token wants it."""
@@ -208,6 +211,7 @@ class Service:
         if pin is not None:
             pin.forget()
         await self.catalogue.relist(card)
+        self.report.tell()
 
     async def _with_key(
         self, name: str, card: Card | None, purpose: str, ask: Asker,

@@ -12,21 +12,24 @@ from scd.service.usage import usage_letters
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One place: its number in OPENPGP.n, the attribute that names its key, the usage letter it asks for, its name."""
+    """One place: its number in OPENPGP.n, the attribute that names its key, the usage letter it asks for, its name, and
+    which of the options openpgp-… names its key.
+    """
 
     number: int
     attribute: str
     letter: str
     title: str
+    option: str
 
     @property
     def place(self) -> str:
         return f"OPENPGP.{self.number}"
 
 
-SIGN = Role(1, "$SIGNKEYID", "s", "Signature key")
-ENCRYPT = Role(2, "$ENCRKEYID", "e", "Encryption key")
-AUTHENTICATE = Role(3, "$AUTHKEYID", "a", "Authentication key")
+SIGN = Role(1, "$SIGNKEYID", "s", "Signature key", "sign")
+ENCRYPT = Role(2, "$ENCRKEYID", "e", "Encryption key", "encr")
+AUTHENTICATE = Role(3, "$AUTHKEYID", "a", "Authentication key", "auth")
 ROLES = (SIGN, ENCRYPT, AUTHENTICATE)
 BY_NAME = {name: role for role in ROLES for name in (role.place, role.attribute)}
 
@@ -83,6 +86,23 @@ class Places:
     def was_put(self, role: Role, key: CardKey) -> bool:
         """Whether GENKEY or WRITEKEY put just this key into the place."""
         return self._recorded(key.card).get(role.place) == put(key)
+
+    def why(self, role: Role, key: CardKey) -> str:
+        """Why the key is in the place, in words for the log."""
+        if self._is_configured(role, key):
+            return f"named by openpgp-{role.option}"
+        if self.was_put(role, key):
+            return "generated or written there"
+        if self._is_recorded(role, key):
+            return "found there when another key was put beside it"
+        return f"the card's best for '{role.letter}' by certificate and attributes"
+
+    def why_empty(self, role: Role) -> str:
+        """The same of a place without a key."""
+        grip = self._configured.get(role)
+        if grip is not None:
+            return f"empty: this card has no key {grip.hex().upper()}, which openpgp-{role.option} names"
+        return f"empty: no key is left that may '{role.letter}', or other places were filled by generating or writing"
 
     def unrecorded(self, card: Card) -> Occupants:
         """The places that were filled without anybody's word; they will not stay so once another is recorded."""
