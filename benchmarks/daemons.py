@@ -67,10 +67,10 @@ class Running:
 
 
 @contextlib.contextmanager
-def started(program: Program, tokens: Minted, token: str) -> Iterator[Running]:
-    """A daemon of its own in a throw-away home, both reading the same gnupg-pkcs11-scd.conf."""
+def started(program: Program, tokens: Minted, token: str, config: str = "") -> Iterator[Running]:
+    """A daemon of its own in a throw-away home, both reading the same gnupg-pkcs11-scd.conf, and `config`."""
     with tempfile.TemporaryDirectory(prefix="scd-bench-") as home:
-        Path(home, "gnupg-pkcs11-scd.conf").write_text(CONFIG.format(library=tokens.module))
+        Path(home, "gnupg-pkcs11-scd.conf").write_text(CONFIG.format(library=tokens.module) + config)
         environ = {"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": home, "GNUPGHOME": home}
         environ |= {"GNUPG_PKCS11_SOCKETDIR": home, "PYTHONPATH": os.getcwd(), **tokens.env}
         command = [*program.command, "--multi-server", "--homedir", home]

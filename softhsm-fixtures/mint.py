@@ -108,13 +108,16 @@ def softhsm_library() -> Path:
     raise MintError("libsofthsm2.so is not installed: run 'make setup', or name it in SOFTHSM2_MODULE")
 
 
-def mint(folder: Path, tokens: tuple[str, ...] | None = None, *, count: int = 150, cache: Path | None = None) -> Minted:
+def mint(
+    folder: Path, tokens: tuple[str, ...] | None = None, *,
+    count: int = 150, kind: str = "rsa2048", cache: Path | None = None,
+) -> Minted:  # fmt: skip
     """Build `tokens` (None: `STANDARD`) under `folder`, which must not hold tokens yet.
 
-    `count` is the number of keys on token `many`; its generated keys are kept in `cache` (default: a folder
-    within `folder`). Raises MintError.
+    `count` is the number of keys on token `many`, `kind` what they are in make_keys.py; they are kept in `cache`
+    (default: a folder within `folder`). Raises MintError.
     """
-    command = [sys.executable, str(Path(__file__).resolve()), str(folder), "--count", str(count)]
+    command = [sys.executable, str(Path(__file__).resolve()), str(folder), "--count", str(count), "--kind", kind]
     for name in tokens or STANDARD:
         command += ["--token", name]
     if cache:
@@ -161,12 +164,13 @@ def _object(name: str, fields: dict[str, str | bool | None]) -> MintedObject:
     help=f"Mint this token; may be repeated. Default: {', '.join(STANDARD)}.",
 )
 @click.option("--count", default=150, show_default=True, help="Number of keys on token 'many'.")
+@click.option("--kind", default="rsa2048", show_default=True, help="What the keys on token 'many' are.")
 @click.option(
     "--cache",
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the generated keys of token 'many' are kept.  [default: FOLDER/keys]",
 )
-def main(folder: Path, names: tuple[str, ...], count: int, cache: Path | None) -> None:
+def main(folder: Path, names: tuple[str, ...], count: int, kind: str, cache: Path | None) -> None:
     """Mint SoftHSM2 test tokens into FOLDER and print the line that points SoftHSM at them."""
     import token_builder
 
@@ -177,7 +181,8 @@ def main(folder: Path, names: tuple[str, ...], count: int, cache: Path | None) -
         library = softhsm_library()
     except MintError as error:
         raise click.ClickException(str(error)) from error
-    token_builder.build(folder, names or STANDARD, library=library, count=count, cache=cache or folder / "keys")
+    keys = cache or folder / "keys"
+    token_builder.build(folder, names or STANDARD, library=library, count=count, cache=keys, kind=kind)
     click.echo(f"SOFTHSM2_CONF={folder / 'softhsm2.conf'}")
 
 

@@ -38,7 +38,7 @@ def declarations() -> dict[str, Any]:
     return tomllib.loads((HERE / "tokens.toml").read_text(encoding="utf-8"))
 
 
-def build(folder: Path, names: Iterable[str], *, library: Path, count: int, cache: Path) -> None:
+def build(folder: Path, names: Iterable[str], *, library: Path, count: int, cache: Path, kind: str) -> None:
     """Make the named tokens under `folder`, with softhsm2.conf and minted.json beside them."""
     (folder / "tokens").mkdir(parents=True)
     config = folder / "softhsm2.conf"
@@ -50,22 +50,22 @@ def build(folder: Path, names: Iterable[str], *, library: Path, count: int, cach
         for name in names:
             token = dict(declared["tokens"][name])
             if name == "many":
-                token["objects"] = generated_keys(count, cache)
+                token["objects"] = generated_keys(kind, count, cache)
             record[name] = _build_token(module, name, token, declared["keygrips"])
     minted = {"module": str(library), "tokens": record}
     (folder / "minted.json").write_text(json.dumps(minted, indent=1), encoding="utf-8")
 
 
-def generated_keys(count: int, cache: Path) -> list[Entry]:
-    """Entries for `count` RSA-2048 keys with certificates; those already in `cache` are used again."""
+def generated_keys(kind: str, count: int, cache: Path) -> list[Entry]:
+    """Entries for `count` keys with certificates, of a kind of make_keys.py; those in `cache` are used again."""
     cache.mkdir(parents=True, exist_ok=True)
     issuer = make_keys.load(make_keys.ISSUER)
     entries = []
     for number in range(1, count + 1):
-        name = f"key-{number:04d}"
+        name = f"{kind}-{number:04d}"
         key_pem, cert_pem = cache / f"{name}.key.pem", cache / f"{name}.crt.pem"
         if not cert_pem.exists():
-            key = make_keys.generate("rsa2048")
+            key = make_keys.generate(kind)
             key_pem.write_bytes(make_keys.key_pem(key))
             certificate = make_keys.certificate(key, f"Many {number:04d}", issuer)
             cert_pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -169,11 +169,9 @@ def _record(entry: Entry, keygrips: dict[str, str]) -> Entry:
 
 
 def _rsa_keygrip(pem: Path | None) -> str | None:
-    """For generated keys only: SHA-1 over the modulus as libgcrypt writes it, a signed big-endian number."""
-    if pem is None:
-        return None
-    key = _load(pem)
+    """For generated RSA keys only: SHA-1 over the modulus as libgcrypt writes it, a signed big-endian number."""
+    key = _load(pem) if pem else None
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise TypeError(f"{pem}: generated keys are RSA keys")
+        return None
     modulus = key.public_key().public_numbers().n
     return hashlib.sha1(modulus.to_bytes(modulus.bit_length() // 8 + 1, "big")).hexdigest().upper()
