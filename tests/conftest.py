@@ -6,10 +6,14 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.harness.gnupg import GnupgHome, scd_config
 from tests.harness.tokens import Minted, mint
+
+hypothesis.settings.register_profile("scd", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("scd")
 
 HOMES = pytest.StashKey[list[GnupgHome]]()
 

@@ -132,7 +132,7 @@ def test_the_tokens_on_demand_are_made_when_asked_for(tmp_path: Path) -> None:
 def test_generated_keys_are_used_again(tmp_path: Path) -> None:
     first = mint(tmp_path / "a", ("many",), count=1, cache=tmp_path / "cache")
     second = mint(tmp_path / "b", ("many",), count=1, cache=tmp_path / "cache")
-    assert first.tokens["many"].keys["key-0001"].keygrip == second.tokens["many"].keys["key-0001"].keygrip
+    assert first.tokens["many"].keys["rsa2048-0001"].keygrip == second.tokens["many"].keys["rsa2048-0001"].keygrip
 
 
 def test_the_command_prints_the_line_for_the_shell(tmp_path: Path) -> None:
