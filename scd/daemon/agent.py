@@ -20,6 +20,14 @@ def process_at_the_pipe() -> int:
     return int(told) if told.isascii() and told.isdigit() else os.getppid()
 
 
+def handle_of(pid: int) -> int | None:
+    """A pidfd of the process, as long as it is the one that is meant; None when there is none."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
 async def has_pin_cache(pid: int) -> bool:
     """Whether process `pid` is a gpg-agent with a PIN cache, by what its own program file says.
 

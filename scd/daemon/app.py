@@ -10,7 +10,7 @@ import signal
 from collections.abc import Sequence
 
 import scd.daemon.commands  # noqa: F401  # fills the command table
-from scd import logs
+from scd import logs, tasks
 from scd.config import CommandLine, ConfigError, Settings, load_settings
 from scd.cryptoki.profile import ProfileError
 from scd.daemon.agent import process_at_the_pipe
@@ -44,7 +44,6 @@ class App:
         self._doors = doors
         self._terms = 0
         self._accepting: asyncio.Task[None] | None = None
-        self._warming: asyncio.Task[None] | None = None
         self._reloading: asyncio.Task[None] | None = None
 
     def run(self) -> int:
@@ -60,6 +59,7 @@ class App:
         return 0
 
     async def _main(self) -> None:
+        tasks.log_the_rest()
         try:
             self._open()
             await self._daemon.ended()
@@ -75,14 +75,14 @@ class App:
         self._daemon.socket_name = self._doors.path
         if self._doors.listener is not None:
             allowed = allowed_uids(self._command_line.uid_acl)
-            self._accepting = asyncio.create_task(accept_clients(self._daemon, self._doors.listener, allowed))
+            self._accepting = tasks.start("accept", accept_clients(self._daemon, self._doors.listener, allowed))
             self._accepting.add_done_callback(lambda _: self._doors.close())
         if self._doors.stdio:
             pipe = Connection(self._daemon, StdioTransport(0, 1), is_pipe=True, peer=process_at_the_pipe())
             self._daemon.serve(lambda: pipe.serve(greet=False)).add_done_callback(lambda _: self._finish())
         if self._doors.program is not None:
             asyncio.get_running_loop().add_reader(self._doors.program, self._program_ended)
-        self._warming = asyncio.create_task(warm_up(self._daemon.service))
+        tasks.start("warm_up", warm_up(self._daemon.service))
         log.info("pid=%d socket=%s ready", os.getpid(), self._doors.path or "-")
         self._listen_to_signals()
 
@@ -146,7 +146,7 @@ class App:
 
     def _reload(self) -> None:
         if self._reloading is None or self._reloading.done():
-            self._reloading = asyncio.create_task(self._read_again())
+            self._reloading = tasks.start("reload", self._read_again())
 
     async def _read_again(self) -> None:
         """SIGHUP: new configuration, new log file, new workers, and with them no login."""

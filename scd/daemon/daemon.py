@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
+from scd import tasks
 from scd.daemon.lock import CardLock
 from scd.daemon.watch import Watch
 from scd.service.operations import Service
-
-log = logging.getLogger(__name__)
 
 
 class Statistics:
@@ -46,19 +45,16 @@ class Daemon:
         self._finishing = False
         self._last: object = None
 
-    def serve(self, connection: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    def serve(self, connection: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
         """Run a connection as a task of its own that counts as a client until it ends."""
         self.statistics.connections += 1
-        task = asyncio.ensure_future(connection())
-        assert isinstance(task, asyncio.Task)
+        task = tasks.start("connection", connection())
         self.connections.add(task)
         task.add_done_callback(self._left)
         return task
 
     def _left(self, task: asyncio.Task[None]) -> None:
         self.connections.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("a connection failed", exc_info=task.exception())
         if self._finishing and not self.connections:
             self._end.set()
 

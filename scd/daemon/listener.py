@@ -32,16 +32,26 @@ async def accept_clients(daemon: Daemon, listener: socket.socket, allowed: froze
             log.error("op=accept result=%s", reason(error))
             await asyncio.sleep(_PAUSE_S)
             continue
+        _admit(daemon, client, allowed)
+
+
+def _admit(daemon: Daemon, client: socket.socket, allowed: frozenset[int]) -> None:
+    """Serve this client, or hang up. Whatever fails here costs nobody else."""
+    try:
         pid, uid = peer(client)
-        if uid not in allowed:
-            log.warning("op=accept result=refused uid=%d", uid)
-            client.close()
-            continue
-        daemon.serve(Connection(daemon, SocketTransport(client), peer=pid).serve)
+        if uid in allowed:
+            daemon.serve(Connection(daemon, SocketTransport(client), peer=pid).serve)
+            return
+        log.warning("op=accept result=refused uid=%d", uid)
+    except OSError as error:
+        log.error("op=accept result=%s: this client was not let in", reason(error))
+    except Exception:  # one of the loops that must live
+        log.exception("op=accept failed inside scd: this client was not let in")
+    client.close()
 
 
 def peer(client: socket.socket) -> tuple[int, int]:
-    """Process and user at the other end, by the kernel's word."""
+    """Process and user at the other end, by the kernel's word. Raises OSError, where a security module forbids it."""
     pid, uid, _ = _CREDENTIALS.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
     return int(pid), int(uid)
 

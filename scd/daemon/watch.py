@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 from collections.abc import Callable
 
-from scd.daemon.agent import process_at_the_pipe
+from scd import tasks
+from scd.daemon.agent import handle_of, process_at_the_pipe
 from scd.service.operations import Service
 
 log = logging.getLogger(__name__)
@@ -21,7 +23,7 @@ SLOW_POLL_S = 5.0
 
 
 POLLING = "scd-watch"
-"""The task's name."""
+"""The task's name (`scd.tasks`)."""
 
 
 class Watch:
@@ -33,7 +35,8 @@ class Watch:
     def __init__(self, service: Callable[[], Service]) -> None:
         self._service = service
         self._known: tuple[str, ...] | None = None
-        self._signal = self._agent = 0
+        self._signal = 0
+        self._agent: int | None = None  # a pidfd: should gpg-agent's process id become another's, that is not it
         self._watchers = 0
         self._polling: asyncio.Task[None] | None = None
         self._now = asyncio.Event()
@@ -44,7 +47,9 @@ class Watch:
 
     def signal_agent(self, number: int) -> None:
         """The signal that gpg-agent wants for each change; 0 for none."""
-        self._signal, self._agent = number, process_at_the_pipe()
+        if self._agent is not None:
+            os.close(self._agent)
+        self._signal, self._agent = number, handle_of(process_at_the_pipe()) if number else None
         self._keep_polling()
 
     def look(self) -> None:
@@ -63,10 +68,10 @@ class Watch:
         self._tell_agent()
 
     def _tell_agent(self) -> None:
-        """gpg-agent counts card events by it. When it has ended, somebody else is our parent."""
-        if self._signal and self._agent == process_at_the_pipe():
+        """gpg-agent counts card events by it."""
+        if self._agent is not None:
             with contextlib.suppress(OSError):
-                os.kill(self._agent, self._signal)
+                signal.pidfd_send_signal(self._agent, self._signal)
 
     async def change_after(self, seen: int) -> int:
         """Wait until more than `seen` changes were noticed; their number."""
@@ -83,7 +88,7 @@ class Watch:
 
     def _keep_polling(self) -> None:
         if self._interval() is not None and (self._polling is None or self._polling.done()):
-            self._polling = asyncio.create_task(self._poll(), name=POLLING)
+            self._polling = tasks.start("watch", self._poll())
 
     def _interval(self) -> float | None:
         """Seconds to the next poll; None when nobody wants to know."""

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from scd import tasks
 from scd.service.catalogue import Card, CardKey
 from scd.service.dialogue import Asker, Dialogue, Question, at_pinpad, present
 from scd.service.pincache import PinCache
@@ -36,7 +37,6 @@ class Logins:
         self.dialogue = Dialogue()
         self._locks: dict[_Place, asyncio.Lock] = {}
         self._timers: dict[_Place, asyncio.TimerHandle] = {}
-        self._ending: set[asyncio.Task[None]] = set()
 
     async def log_in(self, card: Card, key: CardKey | None, purpose: str, ask: Asker) -> Pin | None:
         """Log in, unless it has been done meanwhile. Returns the accepted PIN, for an always-authenticate key's
@@ -119,9 +119,7 @@ class Logins:
             self._timers[_place(card)] = loop.call_later(self.lease_s, self._expire, card)
 
     def _expire(self, card: Card) -> None:
-        ending = asyncio.create_task(self.log_out(card))
-        self._ending.add(ending)
-        ending.add_done_callback(self._ending.discard)
+        tasks.start("logout", self.log_out(card))
 
     async def operation_done(self, card: Card, *, at_once: bool = False) -> None:
         """End the lease `at_once`, or where `pin-cache 0` asks for that."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from scd import tasks
 from scd.token.errors import ModuleUnavailable, TokenError
 from scd.token.model import TokenId, TokenInfo, TokenObjects
 from scd.token.port import REREAD, TokenModule
@@ -63,7 +64,7 @@ class RegisteredModule:
             if not running.done() or not again or is_first:
                 return
         if self._look is running:
-            self._look = asyncio.create_task(self._ask(again))
+            self._look = tasks.start("tokens", self._ask(again))
         if self._look is not None:
             await self._patiently(self._look)
 
@@ -74,7 +75,7 @@ class RegisteredModule:
         """
         if any(task is not None and not task.done() for task in (self._look, self._event)):
             return None
-        self._event = asyncio.create_task(self._take_event())
+        self._event = tasks.start("slots_changed", self._take_event())
         return self._event
 
     async def _take_event(self) -> None:

@@ -1,9 +1,10 @@
-"""No PIN and no data to be signed or decrypted in any log, however much is logged."""
+"""No PIN and no data to be signed or decrypted in any log, however much is logged, nor in a core file."""
 
 from __future__ import annotations
 
 import base64
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,19 @@ def test_no_secret_is_logged(token_stage: Stage, work: Minted, options: tuple[st
     for secret in (pin.encode(), WRONG_PIN.encode(), digest, plain, encrypted[:32], signature[:32]):
         for form in _forms(secret):
             assert form not in told
+
+
+@pytest.mark.skipif(resource.getrlimit(resource.RLIMIT_CORE)[1] == 0, reason="no process has core files here")
+@pytest.mark.parametrize("mode", ["--server", "--multi-server"])
+def test_the_daemon_may_write_no_core_file(stage: Stage, mode: str) -> None:
+    """PINs pass through it; whoever starts it may allow core files of any size."""
+    most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    daemon = stage.start(mode, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most)))
+    daemon.ready()
+
+    assert resource.prlimit(daemon.pid, resource.RLIMIT_CORE) == (0, 0)
+    daemon.hang_up()
+    assert daemon.end() == 0
 
 
 def _sign(client: AssuanClient, grip: str, digest: bytes, pin: str) -> bytes:

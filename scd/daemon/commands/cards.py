@@ -84,10 +84,12 @@ async def _watch(conn: Connection) -> None:
     try:
         while not said.done():
             change = asyncio.create_task(watch.change_after(seen))
-            await asyncio.wait((said, change), return_when=asyncio.FIRST_COMPLETED)
-            if not change.done():
+            try:
+                await asyncio.wait((said, change), return_when=asyncio.FIRST_COMPLETED)
+                if not change.done():
+                    break
+            finally:
                 change.cancel()
-                break
             seen = change.result()
             present = {card.serial for card in conn.service.catalogue.cards}
             conn.status("DEVINFO_STATUS", "new" if present - before else "removal")
