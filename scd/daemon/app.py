@@ -18,7 +18,7 @@ from scd.daemon.assemble import build_service, warm_up
 from scd.daemon.connection import Connection
 from scd.daemon.daemon import Daemon
 from scd.daemon.doors import Doors
-from scd.daemon.health import end_busy_workers, worker_states
+from scd.daemon.health import abandon_busy_workers, worker_states
 from scd.daemon.listener import accept_clients, allowed_uids
 from scd.daemon.planning import PlannedModule, plan, start_workers
 from scd.daemon.signals import OBEYED
@@ -136,7 +136,7 @@ class App:
 
     def _stop(self) -> None:
         """End at once, even if a module is at work."""
-        end_busy_workers(self._daemon.service)
+        abandon_busy_workers(self._daemon.service)
         self._daemon.stop()
 
     def _say_statistics(self) -> None:
@@ -176,5 +176,5 @@ class App:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
         if at_once:
-            end_busy_workers(self._daemon.service)
+            abandon_busy_workers(self._daemon.service)
         await self._daemon.service.catalogue.registry.close()

@@ -37,9 +37,9 @@ def test_workers_go_with_the_daemon(three: Running, number: int) -> None:
 
 @pytest.mark.parametrize("when", ["loading", "starting"])
 def test_workers_in_a_module_go_with_the_daemon(token_stage: Stage, when: str) -> None:
-    """The loader waits for somebody to write into a FIFO; nothing but SIGKILL gets it out.
+    """The loader waits for somebody to write into a FIFO; it never comes back to the worker's own code.
 
-    Starting: the daemon is gone before the worker has asked to be killed with it.
+    Starting: the daemon is gone before the worker has asked to be told of that.
     """
     library = token_stage.root / "fifo.so"
     os.mkfifo(library)

@@ -141,6 +141,11 @@ class Misbehaving(Unchanging):
         if config.init_args in ("load hang", "load crash"):
             BEHAVIOUR[config.init_args.removeprefix("load ").encode()]()
 
+    def note(self) -> None:
+        """Called by whatever may change a token."""
+        if self._config.init_args and self._config.init_args.startswith("change "):
+            BEHAVIOUR[self._config.init_args.removeprefix("change ").encode()]()
+
     def tokens(self) -> tuple[TokenInfo, ...]:
         return ()
 
@@ -151,7 +156,7 @@ class Misbehaving(Unchanging):
         return None if known == 1 else TokenObjects((), (), (), 1)
 
     def login(self, token: TokenId, pin: Pin | None) -> None:
-        pass
+        self.note()
 
     def logout(self, token: TokenId) -> None:
         pass

@@ -34,8 +34,8 @@ def start(of: ModuleConfig) -> WorkerProcess:
 
 @asynccontextmanager
 async def worker(init_args: str | None = None, **options: Any) -> AsyncIterator[WorkerModule]:
-    """A worker that is closed at the end of the test."""
-    module = WorkerModule(config(init_args), start=start, **options)
+    """A worker that is closed at the end of the test. One that hangs is not waited for as long as elsewhere."""
+    module = WorkerModule(config(init_args), start=start, **{"grace_s": 0.2, **options})
     try:
         yield module
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -57,7 +59,7 @@ def harden(descriptor: int) -> None:
     """Keep what this process knows to itself, and make it go when the daemon goes.
 
     Signals that a terminal or a service manager sends to the whole group are the daemon's to obey: it lets its
-    clients finish. The worker ends by the end of its socket, or by SIGKILL should it be stuck in the module then.
+    clients finish. The worker ends by the end of its socket, as soon as the module lets it.
     """
     for number in GROUP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -67,7 +69,7 @@ def harden(descriptor: int) -> None:
     os.set_inheritable(descriptor, False)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _prctl(_PR_SET_DUMPABLE, 0)
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _die_in_time_when_orphaned()
     if _is_alone(descriptor):
         os._exit(0)  # the daemon ended before it could take us with it
 
@@ -79,10 +81,22 @@ def _is_alone(descriptor: int) -> bool:
     return any(events & select.POLLHUP for _, events in hung_up.poll(0))
 
 
+def _die_in_time_when_orphaned() -> None:
+    """The kernel tells of the daemon's end by SIGQUIT, on which SIGALRM ends this process after three seconds.
+
+    Whatever the module is at, it has so long to finish it (see `process.GRACE_S`). A handler of Python's would not run
+    before it returns. libc's alarm(2) is the handler, which is called with the signal's number: SIGQUIT's is 3, and
+    that is the number of seconds.
+    """
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+    libc.signal.restype = ctypes.c_void_p
+    libc.signal(signal.SIGQUIT, ctypes.cast(libc.alarm, ctypes.c_void_p))
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
 def _prctl(option: int, value: int) -> None:
     """Linux only, and no reason to give up elsewhere."""
-    import ctypes
-
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(option, ctypes.c_ulong(value), 0, 0, 0)
@@ -196,7 +210,8 @@ class _Forwarder(logging.Handler):
         self._channel = channel
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._channel.send(LogRecord(record.levelno, record.name, record.getMessage()))
+        with contextlib.suppress(OSError):  # without listeners what is being done goes on to its end all the same
+            self._channel.send(LogRecord(record.levelno, record.name, record.getMessage()))
 
 
 def _forward_logs(channel: _Channel, level: int) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 from scd.cryptoki.moduleconfig import ModuleConfig
 from scd.cryptoki.worker.backoff import BackOff
 from scd.cryptoki.worker.messages import Answer, Close, Failure, LogRecord, Ready, Reply
-from scd.cryptoki.worker.process import Child, OnLog
+from scd.cryptoki.worker.process import GRACE_S, Child, OnLog
+from scd.cryptoki.worker.remains import remains
 from scd.cryptoki.worker.spawn import WorkerProcess, spawn
 from scd.cryptoki.worker.state import WorkerHealth, WorkerState
 from scd.token.errors import ModuleCrashed, ModuleTimeout, ModuleUnavailable, TokenError
@@ -35,12 +36,12 @@ _log = logging.getLogger(__name__)
 class WorkerModule(TokenModule):
     """See `scd.token.port.TokenModule`. One module, one child process, one request at a time, in order of arrival.
 
-    A child that crashes, is late or sends nonsense is killed; the request that was under way fails with
+    A child that crashes, is late or sends nonsense is ended; the request that was under way fails with
     ModuleCrashed or ModuleTimeout, and the next one starts a new child, or fails with ModuleUnavailable while it is
     too early for that.
 
     `started` is a child that runs already; `start` makes new ones. `timeout_s` bounds each request, `load_timeout_s`
-    loading, `generate_timeout_s` at least a new key.
+    loading, `generate_timeout_s` at least a new key; `grace_s` is what a child has to finish what it does at its end.
     A caller that is cancelled leaves its request behind: the module finishes it, and the next one waits for that.
     """
 
@@ -51,6 +52,7 @@ class WorkerModule(TokenModule):
         timeout_s: float = TIMEOUT_S,
         load_timeout_s: float = LOAD_TIMEOUT_S,
         generate_timeout_s: float = GENERATE_TIMEOUT_S,
+        grace_s: float = GRACE_S,
         started: WorkerProcess | None = None,
         on_log: OnLog | None = None,
         log_level: int = logging.INFO,
@@ -62,6 +64,7 @@ class WorkerModule(TokenModule):
         self._timeout_s = timeout_s
         self._load_timeout_s = load_timeout_s
         self._generate_timeout_s = generate_timeout_s
+        self._grace_s = grace_s
         self._started = started
         self._on_log = on_log or partial(_to_logging, config.name)
         self._start = start or partial(spawn, log_level=log_level)
@@ -152,41 +155,43 @@ class WorkerModule(TokenModule):
                 await self._ready()  # SoftHSM 2.6.1 reads a token wrongly that is written to at this moment
 
     async def close(self) -> None:
-        """See the port. A module that does not let go in three seconds is ended."""
+        """See the port. A module that does not let go in three seconds, or is just being loaded, is ended."""
         if self._closed:
             return
         if self._started is not None:
             self._launch()  # to have it reaped
+        patience_s = 0.0 if self._state() is WorkerState.LOADING else CLOSE_LIMIT_S
         self._closed = True
         child = self._child
         if child is None:
             return
         try:
-            async with asyncio.timeout(CLOSE_LIMIT_S), self._turn:
+            async with asyncio.timeout(patience_s), self._turn:
                 if child.alive and not child.busy:
                     await child.ask(Close(), CLOSE_LIMIT_S)
         except (TimeoutError, TokenError):
             pass  # it is ended below
         finally:
             child.end()
-        async with asyncio.timeout(CLOSE_LIMIT_S):
+        async with asyncio.timeout(self._grace_s + CLOSE_LIMIT_S):
             await child.gone.wait()
+
+    def abandon(self) -> None:
+        """`close` for a process that is about to end: its worker finishes what it does, or is ended in time, alone."""
+        self._closed = True
+        if self._child is not None:
+            self._child.end()
 
     async def ask(self, call: Call) -> Any:
         """See the port. When the worker ends in the middle, the error says what may have been left behind."""
         timeout_s = max(self._timeout_s, self._generate_timeout_s if call.method == "generate" else 0)
-        try:
-            reply = await self._exchange(call, timeout_s)
-        except (ModuleCrashed, ModuleTimeout) as error:
-            if call.method not in ("generate", "import_key"):
-                raise
-            cka_id = call.arguments[0].cka_id.hex().upper()
-            raise type(error)(f"{error}; a key with the CKA_ID {cka_id}, or half of it, may be on the token") from error
+        reply = await self._exchange(call, timeout_s)
         if isinstance(reply, Answer):
             return reply.value
         if isinstance(reply, Failure):
             raise reply.error()
-        out_of_turn = ModuleCrashed(f"module {self.config.name}: its worker gave an answer to another question")
+        why = f"module {self.config.name}: its worker gave an answer to another question{remains(call)}"
+        out_of_turn = ModuleCrashed(why)
         if self._child is not None:
             self._child.end(out_of_turn)
         raise out_of_turn
@@ -206,6 +211,10 @@ class WorkerModule(TokenModule):
             asked = child
             self._requests += 1
             return await answer
+        except (ModuleCrashed, ModuleTimeout) as error:
+            if asked is None or not (left := remains(call)):
+                raise
+            raise type(error)(f"{error}{left}") from error
         finally:
             if asked is not None and asked.busy:  # we were cancelled, the module was not
                 asked.when_idle(self._release)
@@ -247,7 +256,7 @@ class WorkerModule(TokenModule):
         self._started = self._failed_start = None
         self.epoch += 1
         self._previous = self._child
-        self._child = Child(process, name, self._on_log, self._ended)
+        self._child = Child(process, name, self._on_log, self._ended, self._grace_s)
         self._loading = self._child.expect(self._load_timeout_s)
         self._loading.add_done_callback(self._loaded)
         _log.debug("module=%s op=start pid=%d epoch=%d", name, process.pid, self.epoch)

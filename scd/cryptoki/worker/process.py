@@ -16,6 +16,10 @@ from scd.token.port import Call
 _PORTION = 262144
 _LAST_WORDS = 64  # portions; somebody else may still hold the socket and go on for ever
 
+GRACE_S = 3.0
+"""For a call that is under way when its worker has to end: SoftHSM 2.6.1 empties a token's file and writes it anew at
+each login, and a process that is killed in between leaves an empty one."""
+
 OnLog = Callable[[LogRecord], None]
 
 
@@ -23,10 +27,13 @@ class Child:
     """A worker between its start and its end; there is no way back, a new one takes its place.
 
     One question at a time: whoever calls `ask` sees to that. `name` is the module's, for messages. `on_end` is
-    called once, as soon as nothing can be asked any more; `gone` is set when the process is reaped.
+    called once, as soon as nothing can be asked any more; `gone` is set when the process is reaped. `grace_s`: how
+    long the module may go on with what it does when the worker has to end.
     """
 
-    def __init__(self, process: WorkerProcess, name: str, on_log: OnLog, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, process: WorkerProcess, name: str, on_log: OnLog, on_end: Callable[[], None], grace_s: float = GRACE_S
+    ) -> None:
         self.pid = process.pid
         self.alive = True
         self.gone = asyncio.Event()
@@ -35,12 +42,14 @@ class Child:
         self._sock = process.sock
         self._on_log = on_log
         self._on_end = on_end
+        self._grace_s = grace_s
         self._splitter = FrameSplitter()
         self._unsent = memoryview(b"")
         self._number = 0  # of the question that is or was out last; Configure's to begin with
         self._method = ""  # whose answer is expected; Configure and Close are no methods
         self._answer: asyncio.Future[Reply] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._end_of_grace: asyncio.TimerHandle | None = None
         self._timeout_s = 0.0
         self._deadline = 0.0  # of the question that is out, by the loop's clock
         self._when_idle: Callable[[], None] | None = None
@@ -92,15 +101,16 @@ class Child:
         return str(self._reason or f"module {self._name}: its worker ended")
 
     def end(self, why: TokenError | None = None) -> None:
-        """Kill the process. The question that is out fails with `why`, else when the process is reaped."""
+        """Close its socket, by which it ends as soon as the module lets it; after the grace it is killed.
+
+        The question that is out fails with `why` at once, else when the process is reaped.
+        """
         self._reason = why or self._reason
         if self.alive:
             self._let_go()
-            self._kill()
+            self._end_of_grace = self._loop.call_later(self._grace_s, self._kill)
         if why is not None:
             self._fail(why)
-        if self._pidfd is None:
-            self._reap()
 
     def _let_go(self) -> None:
         self.alive = False
@@ -125,6 +135,8 @@ class Child:
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         except ProcessLookupError:
             pass  # it ended by itself
+        if self._pidfd is None:  # nobody tells us of its end
+            self._reap()
 
     def _exited(self) -> None:
         """The process has ended: its last words first, then its status."""
@@ -145,8 +157,9 @@ class Child:
         if self.alive:
             self._let_go()
         self._fail(why)
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._end_of_grace):
+            if timer is not None:
+                timer.cancel()
 
     def _check_deadline(self) -> None:
         self._timer = None
