@@ -176,6 +176,11 @@ class CkrError(Exception):
         self.rv = rv
 
     @property
+    def is_missing_attribute(self) -> bool:
+        """The object has no such attribute, or does not show it. Any other error tells nothing of that."""
+        return self.rv in SOME_MISSING
+
+    @property
     def is_stale_object(self) -> bool:
         """Session or object are gone, as opposed to an attribute that is not there."""
         return self.rv in _STALE_OBJECT
@@ -209,6 +214,14 @@ class CkrError(Exception):
     def is_bad_ciphertext(self) -> bool:
         """The data, and not key, login or session, are what C_Decrypt or C_UnwrapKey complain of."""
         return self.rv in _BAD_CIPHERTEXT and self.function in ("C_Decrypt", "C_UnwrapKey")
+
+
+class Implausible(CkrError):
+    """The module said CKR_OK, and with it what cannot be; `what` says what that was."""
+
+    def __init__(self, function: str, what: str) -> None:
+        super().__init__(function, OK)
+        self.args = (f"{function}: {what}",)
 
 
 def to_token_error(error: CkrError, about: str, said: str = "") -> TokenError:

@@ -53,8 +53,9 @@ def _ours(native: Native, session: int) -> dict[int, tuple[str, bytes]]:
 
 
 def _application(native: Native, session: int, handle: int) -> str:
-    wanted = (Attribute.APPLICATION,)
-    return text(native.attributes(session, handle, wanted).get(Attribute.APPLICATION, b""))
+    """What cannot be read is taken for another program's, which may not cost ours."""
+    found, _failed = native.readable(session, handle, (Attribute.APPLICATION,))
+    return text(found.get(Attribute.APPLICATION, b""))
 
 
 def _change(writing: Writing, handle: int, value: bytes) -> bool:

@@ -32,6 +32,9 @@ _RSA_MATERIAL = (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT)
 _EC_MATERIAL = (Attribute.EC_PARAMS, Attribute.EC_POINT)
 _CERTIFICATE = (Attribute.ID, Attribute.LABEL, Attribute.CERTIFICATE_TYPE, Attribute.VALUE)
 
+_ESSENTIAL = frozenset({Attribute.ID, Attribute.KEY_TYPE, Attribute.VALUE})
+"""What an object is nothing without; anything else that cannot be read is taken as unsaid until it can."""
+
 _DERIVATIONS = frozenset({int(Mechanism.ECDH1_DERIVE), int(Mechanism.ECDH1_COFACTOR_DERIVE)})
 
 _Read = PrivateObject | PublicObject | Certificate | Skipped
@@ -41,13 +44,15 @@ _Read = PrivateObject | PublicObject | Certificate | Skipped
 class Listing:
     """What one token shows, kept so that the next look reads only what is new.
 
-    `handles` leads from a keygrip to the private key's handle in the present session.
+    `handles` leads from a keygrip to the private key's handle in the present session. `unsure` are those whose reading
+    failed in part: an error is no missing attribute, and the next look reads them again.
     """
 
     version: int
     objects: TokenObjects | None = None
     handles: dict[bytes, int] = field(default_factory=dict)
     read: dict[tuple[int, int], _Read] = field(default_factory=dict)
+    unsure: set[tuple[int, int]] = field(default_factory=set)
     presumed: bool = False
     stale: bool = False
 
@@ -79,10 +84,10 @@ def refresh(
         for kind in _READERS
         for handle in native.find(session.handle, {Attribute.CLASS: ulong(kind)})
     ]
-    unchanged = listing.presumed == presume and set(present) == listing.read.keys() and not listing.stale
-    if listing.objects is not None and unchanged:
+    unchanged = listing.presumed == presume and set(present) == listing.read.keys()
+    if listing.objects is not None and unchanged and not (listing.stale or listing.unsure):
         return
-    listing.read = {place: listing.read.get(place) or _read(native, session.handle, *place) for place in present}
+    _read_new(listing, native, session.handle, present)
     outcome = pair(
         [o for o in listing.read.values() if isinstance(o, PrivateObject)],
         [o for o in listing.read.values() if isinstance(o, PublicObject)],
@@ -114,30 +119,48 @@ def _as_able(key: KeyPair, mechanisms: frozenset[int]) -> KeyPair:
     return key
 
 
-def _read(native: Native, session: int, kind: int, handle: int) -> _Read:
+def _read_new(listing: Listing, native: Native, session: int, present: list[tuple[int, int]]) -> None:
+    before = {place: one for place, one in listing.read.items() if place not in listing.unsure}
+    listing.read, listing.unsure = {}, set()
+    for place in present:
+        one, is_sure = (before[place], True) if place in before else _read(native, session, *place)
+        listing.read[place] = one
+        if not is_sure:
+            listing.unsure.add(place)
+
+
+def _read(native: Native, session: int, kind: int, handle: int) -> tuple[_Read, bool]:
+    """The object, and whether nothing failed but what its own content is to blame for."""
     types, reader, name = _READERS[ObjectClass(kind)]
     try:
-        values = native.attributes(session, handle, types)
+        values, failed = native.readable(session, handle, types)
         if kind != ObjectClass.CERTIFICATE:
-            values |= _material(native, session, handle, from_ulong(values.get(Attribute.KEY_TYPE, b"")))
+            _add_material(native, session, handle, values, failed)
     except CkrError as error:
         if error.rv != OBJECT_HANDLE_INVALID:
             raise
-        return Skipped(name, "it is listed but cannot be read")  # or it went away this very moment
+        return Skipped(name, "it is listed but cannot be read"), False  # or it went away this very moment
     what = f"{name} {named(values.get(Attribute.ID, b''), text(values.get(Attribute.LABEL, b'')))}"
+    for attribute in _ESSENTIAL & failed.keys():
+        return Skipped(what, f"it cannot be read: {failed[attribute]}"), False
     try:
-        return reader(handle, values)
+        return reader(handle, values), not failed
     except ValueError as error:
-        return Skipped(what, str(error))
+        reason = f"it cannot be read: {next(iter(failed.values()))}" if failed else str(error)
+        return Skipped(what, reason), not failed
 
 
-def _material(native: Native, session: int, handle: int, key_type: int | None) -> dict[int, bytes]:
+def _add_material(
+    native: Native, session: int, handle: int, values: dict[int, bytes], failed: dict[int, CkrError]
+) -> None:
     """What shows the public key; CKA_PUBLIC_KEY_INFO is rare and asked for only where the rest is silent."""
+    key_type = from_ulong(values.get(Attribute.KEY_TYPE, b""))
     types = _RSA_MATERIAL if key_type == KeyType.RSA else _EC_MATERIAL if key_type in _EC_KINDS else ()
-    values = native.attributes(session, handle, types) if types else {}
-    if not all(values.get(one) for one in types):
-        values |= native.attributes(session, handle, (PUBLIC_KEY_INFO,))
-    return values
+    for wanted in (types, (PUBLIC_KEY_INFO,)):
+        if wanted and not (types and all(values.get(one) for one in types)):
+            found, lost = native.readable(session, handle, wanted)
+            values |= found
+            failed |= lost
 
 
 def _read_private(handle: int, values: dict[int, bytes]) -> PrivateObject:

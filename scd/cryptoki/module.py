@@ -27,7 +27,7 @@ from scd.cryptoki.profile import Quirk
 from scd.cryptoki.recognise import recognised
 from scd.cryptoki.session import LoginLost, TokenSession
 from scd.cryptoki.slotevents import SlotEvents
-from scd.cryptoki.slots import Slots
+from scd.cryptoki.slots import Slots, mechanisms
 from scd.cryptoki.writing import Writing, require_writable
 from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
 from scd.token.errors import (
@@ -37,6 +37,7 @@ from scd.token.errors import (
     TokenError,
     TokenNotPresent,
     TokenRemoved,
+    UnsupportedAlgorithm,
 )
 from scd.token.model import DataObject, KeyPair, TokenId, TokenInfo, TokenObjects
 from scd.token.port import REREAD, DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest
@@ -333,6 +334,9 @@ class InProcessModule:
                 translated = self._translated(token, error)
                 if last or not isinstance(translated, again):
                     raise translated from error
+            except UnsupportedAlgorithm as error:
+                self._take_note(token, error)
+                raise
         raise AssertionError("unreachable")
 
     def _once(self, token: TokenId, work: Callable[[], T]) -> T:
@@ -353,13 +357,15 @@ class InProcessModule:
         return translated
 
     def _take_note(self, token: TokenId, error: TokenError) -> None:
-        """What the error says of session and login."""
+        """What the error says of session, login and mechanisms."""
         held = self._tokens.get(token)
         if isinstance(error, _GONE):
             self._drop(token)
         elif isinstance(error, PinRequired) and held is not None:
             held.session.logged_in = False  # another program, or the token itself, has ended it
             held.listing.forget_private()
+        elif isinstance(error, UnsupportedAlgorithm) and held is not None:
+            held.mechanisms = mechanisms(self._native, held.slot)  # what it told before may have been wrong
 
     def _drop(self, token: TokenId) -> None:
         held = self._tokens.pop(token, None)
@@ -378,14 +384,8 @@ class InProcessModule:
             if info.id == token:
                 session = TokenSession(self._native, slot, about)
                 version = int.from_bytes(os.urandom(4), "big")  # two workers never share a version by chance
-                return HeldToken(slot, session, self._mechanisms(slot), Listing(version))
+                return HeldToken(slot, session, mechanisms(self._native, slot), Listing(version))
         raise TokenNotPresent(f"{about} is not present")
-
-    def _mechanisms(self, slot: int) -> frozenset[int]:
-        try:
-            return self._native.mechanisms(slot)
-        except CkrError:
-            return frozenset()
 
 
 def _context_login(session: TokenSession, pin: Pin | None, lacking: PinRequired | None) -> None:

@@ -1,7 +1,7 @@
 """Direct calls into the module python-pkcs11 has loaded: only what that binding cannot do right.
 
 Everything works on the same library and the same handles. Each method names the gap it closes (python-pkcs11
-0.10.1), so that it can go when the binding learns it. PKCS#11 v3.1 is the source of every layout here.
+0.10.1), so that it can go when the binding learns it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 from collections.abc import Callable, Iterable, Mapping
-from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_ubyte, c_ulong, c_void_p, cast
+from ctypes import POINTER, Structure, byref, c_char, c_ubyte, c_ulong, c_void_p, cast
 from typing import Any
 
 from scd.cryptoki.ckr import (
@@ -19,9 +19,20 @@ from scd.cryptoki.ckr import (
     CRYPTOKI_ALREADY_INITIALIZED,
     FUNCTION_NOT_SUPPORTED,
     OK,
-    SOME_MISSING,
     CkrError,
+    Implausible,
     ckr_name,
+)
+from scd.cryptoki.structures import (
+    Attribute,
+    Ecdh1Params,
+    EddsaParams,
+    InitializeArgs,
+    Mechanism,
+    RawTokenInfo,
+    attribute_array,
+    from_ulong,
+    ulong,
 )
 
 UNAVAILABLE = c_ulong(-1).value
@@ -35,76 +46,13 @@ CKA_VALUE = 0x11
 NUMBERS = frozenset({0x000, 0x080, 0x100})
 """CKA_CLASS, CKA_CERTIFICATE_TYPE, CKA_KEY_TYPE: NSS 3.87 calls any buffer too small that is not a CK_ULONG's size."""
 
+MOST_SLOTS, MOST_MECHANISMS, MOST_OBJECTS = 4096, 16384, 100_000
+"""More than any module has; a larger number is a module's mistake, and would cost the memory for it."""
+
 _NO_NUMBER = bytes(c_ulong(-1))
 _FIND_BATCH = 256
-
-
-class Attribute(Structure):
-    """CK_ATTRIBUTE."""
-
-    _fields_ = (("type", c_ulong), ("value", c_void_p), ("length", c_ulong))
-
-
-class Mechanism(Structure):
-    """CK_MECHANISM."""
-
-    _fields_ = (("mechanism", c_ulong), ("parameter", c_void_p), ("length", c_ulong))
-
-
-class InitializeArgs(Structure):
-    """CK_C_INITIALIZE_ARGS; `reserved` carries the init arguments some modules want as text."""
-
-    _fields_ = (
-        ("create_mutex", c_void_p),
-        ("destroy_mutex", c_void_p),
-        ("lock_mutex", c_void_p),
-        ("unlock_mutex", c_void_p),
-        ("flags", c_ulong),
-        ("reserved", c_char_p),
-    )
-
-
-class RawTokenInfo(Structure):
-    """CK_TOKEN_INFO."""
-
-    _fields_ = (
-        ("label", c_char * 32),
-        ("manufacturer", c_char * 32),
-        ("model", c_char * 16),
-        ("serial", c_char * 16),
-        ("flags", c_ulong),
-        ("max_sessions", c_ulong),
-        ("sessions", c_ulong),
-        ("max_rw_sessions", c_ulong),
-        ("rw_sessions", c_ulong),
-        ("pin_max", c_ulong),
-        ("pin_min", c_ulong),
-        ("total_public", c_ulong),
-        ("free_public", c_ulong),
-        ("total_private", c_ulong),
-        ("free_private", c_ulong),
-        ("hardware", c_ubyte * 2),
-        ("firmware", c_ubyte * 2),
-        ("utc_time", c_char * 16),
-    )
-
-
-class Ecdh1Params(Structure):
-    """CK_ECDH1_DERIVE_PARAMS."""
-
-    _fields_ = (
-        ("kdf", c_ulong),
-        ("shared_length", c_ulong),
-        ("shared", c_void_p),
-        ("public_length", c_ulong),
-        ("public", c_void_p),
-    )
-
-
-class EddsaParams(Structure):
-    """CK_EDDSA_PARAMS."""
-
-    _fields_ = (("prehash", c_ubyte), ("context_length", c_ulong), ("context", c_void_p))
+_SLACK = 8
+"""Entries of a list that may come between the question for their number and the one for the list."""
 
 
 # Place of each function in CK_FUNCTION_LIST (PKCS#11 v3.1, pkcs11f.h), which no version has ever changed.
@@ -175,12 +123,29 @@ class Native:
 
     def slots(self) -> list[int]:
         """Slot ids with a token. Gap: the binding walks its whole buffer when a slot vanishes between two calls."""
+        return self._numbers("C_GetSlotList", c_ubyte(1), most=MOST_SLOTS)
+
+    def _numbers(self, function: str, about: object, *, most: int) -> list[int]:
+        """What a function lists that tells the number first. A list that has grown meanwhile is asked for once more.
+
+        Raises Implausible for more than `most`.
+        """
         count = c_ulong()
-        self.call("C_GetSlotList", c_ubyte(1), None, byref(count))
-        buffer = (c_ulong * (count.value + 8))()
-        count = c_ulong(len(buffer))
-        self.call("C_GetSlotList", c_ubyte(1), buffer, byref(count))
-        return list(buffer[: count.value])
+        for last in (False, True):
+            self.call(function, about, None, byref(count))
+            if count.value > most:
+                raise Implausible(function, f"{count.value} entries, more than there can be")
+            buffer = (c_ulong * (count.value + _SLACK))()
+            count = c_ulong(len(buffer))
+            try:
+                self.call(function, about, buffer, byref(count))
+            except CkrError as error:
+                if error.rv != BUFFER_TOO_SMALL or last:
+                    raise
+                continue
+            if count.value <= len(buffer):
+                return list(buffer[: count.value])
+        raise Implausible(function, f"{count.value} entries where there is room for {len(buffer)}")
 
     def token_info(self, slot: int) -> RawTokenInfo:
         """CK_TOKEN_INFO. Gap: the binding hides the PIN length limits and the raw octets of the texts."""
@@ -190,11 +155,7 @@ class Native:
 
     def mechanisms(self, slot: int) -> frozenset[int]:
         """The numbers of all mechanisms of the slot. Gap: see `open_session`."""
-        count = c_ulong()
-        self.call("C_GetMechanismList", c_ulong(slot), None, byref(count))
-        buffer = (c_ulong * count.value)()
-        self.call("C_GetMechanismList", c_ulong(slot), buffer, byref(count))
-        return frozenset(buffer[: count.value])
+        return frozenset(self._numbers("C_GetMechanismList", c_ulong(slot), most=MOST_MECHANISMS))
 
     def open_session(self, slot: int, *, writable: bool = False) -> int:
         """The handle of a new session.
@@ -221,27 +182,56 @@ class Native:
         self.call("C_CloseSession", c_ulong(session))
 
     def find(self, session: int, template: Mapping[int, bytes]) -> list[int]:
-        """Handles of all objects that match. Gap: the binding reads 16 attributes of each and leaves searches open."""
+        """Handles of all objects that match. Gap: the binding reads 16 attributes of each and leaves searches open.
+
+        A search that goes round in circles, or finds more than there can be, is ended and begun anew, once. Raises
+        Implausible when the second one is no better.
+        """
+        try:
+            return self._search(session, template)
+        except Implausible:
+            return self._search(session, template)
+
+    def _search(self, session: int, template: Mapping[int, bytes]) -> list[int]:
         array, keep = attribute_array(template)
         self.call("C_FindObjectsInit", c_ulong(session), array, c_ulong(len(template)))
-        found: list[int] = []
-        handles = (c_ulong * _FIND_BATCH)()
-        count = c_ulong()
+        found: dict[int, None] = {}
         try:
-            while True:
-                self.call("C_FindObjects", c_ulong(session), handles, c_ulong(_FIND_BATCH), byref(count))
-                found.extend(handles[: count.value])
-                if count.value == 0:
-                    return found
+            while batch := self._next_found(session):
+                known = len(found)
+                found.update(dict.fromkeys(batch))
+                if len(found) == known:
+                    raise Implausible("C_FindObjects", f"the same {len(batch)} objects again and again")
+                if len(found) > MOST_OBJECTS:
+                    raise Implausible("C_FindObjects", f"more than {MOST_OBJECTS} objects, and no end of them")
+            return list(found)
         finally:
             del keep
             self.call("C_FindObjectsFinal", c_ulong(session))
 
+    def _next_found(self, session: int) -> list[int]:
+        handles, count = (c_ulong * _FIND_BATCH)(), c_ulong()
+        self.call("C_FindObjects", c_ulong(session), handles, c_ulong(_FIND_BATCH), byref(count))
+        if count.value > _FIND_BATCH:
+            raise Implausible("C_FindObjects", f"{count.value} objects where there is room for {_FIND_BATCH}")
+        return handles[: count.value]
+
     def attributes(self, session: int, handle: int, types: Iterable[int]) -> dict[int, bytes]:
         """The attributes the object has. Gap: one unknown attribute spoils the binding's whole answer.
 
-        Absent, sensitive and unknown attributes are left out. A module that follows the standard marks those and fills
-        the others in; whatever another one left alone is asked for by itself.
+        Absent, sensitive and unknown attributes are left out. Raises CkrError when one cannot be read.
+        """
+        found, failed = self.readable(session, handle, types)
+        for error in failed.values():
+            raise error
+        return found
+
+    def readable(self, session: int, handle: int, types: Iterable[int]) -> tuple[dict[int, bytes], dict[int, CkrError]]:
+        """The attributes the object has, and those that could not be read, with the reason. Raises CkrError when
+        object or session are gone.
+
+        A module that follows the standard marks what is missing and fills the others in; whatever another one left
+        alone is asked for by itself, and what fails then is asked for once more.
         """
         wanted = tuple(types)
         try:
@@ -250,10 +240,27 @@ class Native:
             if error.is_stale_object:
                 raise
             found, untouched = {}, wanted
-        if len(wanted) > 1:
-            for one in untouched:
-                found.update(self.attributes(session, handle, (one,)))
-        return found
+        failed: dict[int, CkrError] = {}
+        for one in untouched:
+            try:
+                found.update(self._read_one(session, handle, one))
+            except CkrError as error:
+                if error.is_stale_object:
+                    raise
+                failed[one] = error
+        return found, failed
+
+    def _read_one(self, session: int, handle: int, kind: int) -> dict[int, bytes]:
+        """One attribute, or nothing where it is absent. Raises CkrError after the second failure."""
+        for last in (False, True):
+            try:
+                return self._read(session, handle, (kind,), FIRST_BUFFER)[0]
+            except CkrError as error:
+                if error.is_missing_attribute:
+                    break
+                if error.is_stale_object or last:
+                    raise
+        return {}
 
     def _read(
         self, session: int, handle: int, types: tuple[int, ...], size: int
@@ -268,14 +275,17 @@ class Native:
         lengths = [one.length for one in array]
         if refused is not None:
             if refused.rv == BUFFER_TOO_SMALL and size < LARGEST_BUFFER:
-                return self._read(session, handle, types, size * 16)
-            if refused.rv not in SOME_MISSING or UNAVAILABLE not in lengths:
+                return self._read(session, handle, types, min(size * 16, LARGEST_BUFFER))
+            if not refused.is_missing_attribute or UNAVAILABLE not in lengths:
                 raise refused
         found = {t: b.raw[:n] for t, b, n in zip(types, buffers, lengths, strict=True) if n <= len(b)}
         if refused is None:
+            beyond = [n for b, n in zip(buffers, lengths, strict=True) if len(b) < n < UNAVAILABLE]
+            if beyond:
+                raise Implausible("C_GetAttributeValue", f"{beyond[0]} octets where there is room for {size}")
             return found, ()
         if not found:
-            return {}, types
+            return {}, types if len(types) > 1 else ()
         # A length still as offered, in a refused call, was not looked at; too long a value looks like an absent one.
         untouched = tuple(
             t
@@ -330,6 +340,8 @@ class Native:
                 room = max(length.value, 2 * room)
             else:
                 break
+        if length.value > room:
+            raise Implausible(f"C_{kind}", f"{length.value} octets where there is room for {room}")
         return output.raw[: length.value]
 
     def derive(self, session: int, key: int, mechanism: Mechanism, template: Mapping[int, bytes]) -> int:
@@ -364,30 +376,6 @@ class Native:
     def destroy(self, session: int, handle: int) -> None:
         """C_DestroyObject by handle."""
         self.call("C_DestroyObject", c_ulong(session), c_ulong(handle))
-
-
-def attribute_array(template: Mapping[int, bytes]) -> tuple[ctypes.Array[Attribute], list[object]]:
-    """A CK_ATTRIBUTE array, and the buffers it points to, which must live as long."""
-    keep: list[object] = [ctypes.create_string_buffer(value, len(value)) for value in template.values()]
-    array = (Attribute * len(template))(
-        *(
-            Attribute(kind, cast(buffer, c_void_p), len(value))  # type: ignore[arg-type]  # all are string buffers
-            for (kind, value), buffer in zip(template.items(), keep, strict=True)
-        )
-    )
-    return array, keep
-
-
-def ulong(value: int) -> bytes:
-    """A CK_ULONG attribute's octets."""
-    return bytes(c_ulong(value))
-
-
-def from_ulong(octets: bytes) -> int | None:
-    """The number in a CK_ULONG attribute; None when its size is not one."""
-    if len(octets) != ctypes.sizeof(c_ulong):
-        return None
-    return c_ulong.from_buffer_copy(octets).value
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Which token is in which slot now."""
+"""Which token is in which slot now, and what the slot can do."""
 
 from __future__ import annotations
 
@@ -6,10 +6,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from pkcs11 import Mechanism
+
 from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.native import Native
 from scd.cryptoki.tokeninfo import token_info
 from scd.token.model import TokenId, TokenInfo
+
+_KNOWN_MECHANISMS = frozenset(map(int, Mechanism))
+
+
+def mechanisms(native: Native, slot: int) -> frozenset[int]:
+    """The slot's mechanisms as numbers; none when it does not tell, or nothing that PKCS#11 has a name for."""
+    try:
+        listed = native.mechanisms(slot)
+    except CkrError:
+        return frozenset()
+    return listed if listed & _KNOWN_MECHANISMS else frozenset()
 
 
 class Slots:

@@ -18,6 +18,7 @@ _SO_TRIES = (
     (TokenFlag.SO_PIN_FINAL_TRY, PinTries.FINAL),
     (TokenFlag.SO_PIN_COUNT_LOW, PinTries.LOW),
 )
+_LONGEST_PIN = 1 << 16
 
 
 def token_id(raw: RawTokenInfo) -> TokenId:
@@ -25,9 +26,16 @@ def token_id(raw: RawTokenInfo) -> TokenId:
     return TokenId(text(raw.manufacturer), text(raw.model), text(raw.serial), text(raw.label))
 
 
+def _pin_limits(raw: RawTokenInfo) -> tuple[int, int]:
+    """The least and the greatest length of a PIN; 0 and 0 for what cannot be, CK_UNAVAILABLE_INFORMATION included."""
+    least, most = raw.pin_min, raw.pin_max
+    return (least, most) if 0 < most <= _LONGEST_PIN and least <= most else (0, 0)
+
+
 def token_info(raw: RawTokenInfo, *, may_use_pinpad: bool, logged_in: bool) -> TokenInfo:
     """The record; `logged_in` is our own knowledge, the structure has none of it."""
     flags = TokenFlag(raw.flags)
+    least, most = _pin_limits(raw)
     return TokenInfo(
         id=token_id(raw),
         initialized=TokenFlag.TOKEN_INITIALIZED in flags,
@@ -36,8 +44,8 @@ def token_info(raw: RawTokenInfo, *, may_use_pinpad: bool, logged_in: bool) -> T
         pinpad=may_use_pinpad and TokenFlag.PROTECTED_AUTHENTICATION_PATH in flags,
         write_protected=TokenFlag.WRITE_PROTECTED in flags,
         pin_tries=_tries(flags, _TRIES),
-        pin_min=raw.pin_min,
-        pin_max=raw.pin_max,
+        pin_min=least,
+        pin_max=most,
         logged_in=logged_in,
         so_pin_tries=_tries(flags, _SO_TRIES),
     )

@@ -37,8 +37,8 @@ _CURVES = {"secp256r1": "NIST P-256", "secp384r1": "NIST P-384", "secp521r1": "N
 class PlainTokens(Minted):
     """A folder with an own SOFTHSM2_CONF; `tokens` fills with `init`."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, softhsm_library(), {})
+    def __init__(self, folder: Path, module: Path | None = None) -> None:
+        super().__init__(folder, module or softhsm_library(), {})
         (folder / "tokens").mkdir(parents=True)
         self.config.write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n", encoding="utf-8")
 

@@ -68,13 +68,13 @@ class Operation:
         Raises CkrError CKR_ATTRIBUTE_SENSITIVE when the token made the object but does not show it.
         """
         try:
-            value = self.native.attributes(self.session, handle, (Attribute.VALUE,)).get(Attribute.VALUE)
+            found, _failed = self.native.readable(self.session, handle, (Attribute.VALUE,))
         finally:
             with contextlib.suppress(CkrError):  # a session object; it ends with the session at the latest
                 self.native.destroy(self.session, handle)
-        if not value:
+        if not found.get(Attribute.VALUE):
             raise CkrError("C_GetAttributeValue", ATTRIBUTE_SENSITIVE)
-        return value
+        return found[Attribute.VALUE]
 
     def first_that_works(self, purpose: str, rungs: Sequence[Rung]) -> bytes:
         """Climb the rungs in order, the one that worked last time first.

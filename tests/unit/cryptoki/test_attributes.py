@@ -59,10 +59,11 @@ def test_a_long_certificate_is_read_whatever_else_is_missing(bulk: Bulk, others:
     assert native.attributes(session, handle, (Attribute.ID, Attribute.LABEL, Attribute.VALUE)) == present
 
 
-def test_a_value_beyond_all_measure_is_left_out() -> None:
+def test_a_value_beyond_all_measure_is_not_read() -> None:
     token, handle = token_with({Attribute.ID: b"\1", Attribute.VALUE: bytes(1 << 25)})
     native, session = opened(token)
-    assert native.attributes(session, handle, (Attribute.ID, Attribute.VALUE)) == {Attribute.ID: b"\1"}
+    found, failed = native.readable(session, handle, (Attribute.ID, Attribute.VALUE))
+    assert (found, list(failed)) == ({Attribute.ID: b"\1"}, [Attribute.VALUE])
 
 
 @pytest.mark.parametrize("length", [0, 1, 4])
@@ -90,12 +91,27 @@ def test_a_lost_session_is_no_missing_attribute(name: str) -> None:
         native.attributes(session, handle, WANTED)
 
 
-def test_an_error_over_one_object_makes_it_be_asked_bit_by_bit() -> None:
+@pytest.mark.parametrize("error", ["GENERAL_ERROR", "DEVICE_ERROR", "FUNCTION_FAILED", "HOST_MEMORY", "ARGUMENTS_BAD"])
+def test_an_error_over_one_object_makes_it_be_asked_bit_by_bit_and_is_no_missing_attribute(error: str) -> None:
     token, handle = token_with({Attribute.ID: b"\1", Attribute.LABEL: b"l"})
     native, session = opened(token)
-    native.fail_next("C_GetAttributeValue", "FUNCTION_FAILED", "OK", "FUNCTION_FAILED")
-    found = native.attributes(session, handle, (Attribute.ID, Attribute.LABEL))
-    assert found == {Attribute.ID: b"\1"}
+    types = (Attribute.ID, Attribute.LABEL)
+    native.fail_next("C_GetAttributeValue", error, "OK", error)
+    assert native.attributes(session, handle, types) == {Attribute.ID: b"\1", Attribute.LABEL: b"l"}
+    native.fail_next("C_GetAttributeValue", error, "OK", error, error)
+    with pytest.raises(CkrError, match=error):
+        native.attributes(session, handle, types)
+    native.fail_next("C_GetAttributeValue", error, "OK", error, error)
+    found, failed = native.readable(session, handle, types)
+    assert (found, list(failed)) == ({Attribute.ID: b"\1"}, [Attribute.LABEL])
+
+
+@pytest.mark.parametrize("error", ["ATTRIBUTE_TYPE_INVALID", "ATTRIBUTE_SENSITIVE"])
+def test_two_errors_mean_that_an_attribute_is_absent(error: str) -> None:
+    token, handle = token_with({Attribute.ID: b"\1", Attribute.LABEL: b"l"})
+    native, session = opened(token)
+    native.fail_next("C_GetAttributeValue", error, "OK", error)
+    assert native.attributes(session, handle, (Attribute.ID, Attribute.LABEL)) == {Attribute.ID: b"\1"}
 
 
 def test_a_search_that_fails_is_ended() -> None:
