@@ -13,6 +13,7 @@ from scd.service.attached import Attachments
 from scd.service.catalogue import Card, CardKey, Catalogue
 from scd.service.challenge import answers, challenge
 from scd.service.dialogue import shown
+from scd.service.hidden import HiddenKeys, may_hide
 from scd.service.keyring import Keyring
 from scd.service.logins import Asker, Logins
 from scd.service.metadata import Metadata
@@ -50,6 +51,7 @@ class Service:
         self.attachments = Attachments(self.data, keyring)
         self.absence = Absence(catalogue.registry)
         self._stubs = stubs or Stubs(None)
+        self.hidden = HiddenKeys(catalogue, self._stubs, self.data, configured)
         self._data: dict[str, Mapping[str, bytes]] = {}
         self._turns: dict[str, asyncio.Lock] = {}
 
@@ -76,6 +78,7 @@ class Service:
         for card in before:
             if card.serial not in present:
                 self.logins.forget(card)
+                self.hidden.forget(card)
                 self.metadata.forget(card)
         if present:
             self.absence.ended()
@@ -129,6 +132,15 @@ class Service:
             found = self.known(name, card)
         return found
 
+    async def find_all(self, name: str, card: Card | None) -> list[CardKey]:
+        """As `find`, and the keys of that name that a token hides until login. Never prompts."""
+        return await self.find(name, card) or self.hidden.find(name, card)
+
+    def placed(self, role: Role, card: Card) -> CardKey | None:
+        """The card's key for this purpose, hidden or not."""
+        places, hidden = self.places, self.hidden
+        return hidden.key(role, card, told=True) or places.key(role, card) or hidden.key(role, card, told=False)
+
     def certificate(self, name: str, card: Card | None) -> Certificate | None:
         """The certificate called `name`: by its own id, by its key's, or by the role of its key."""
         role = BY_NAME.get(name.upper())
@@ -140,10 +152,11 @@ class Service:
     async def find_public(self, name: str, card: Card | None) -> PublicKey | None:
         """The public key of the key, or else in the certificate, called `name`."""
         found = await self.find(name, card)
-        if found:
-            return found[0].pair.public
-        certificate = self.certificate(name, card)
-        return certificate.public if certificate else None
+        certificate = None if found else self.certificate(name, card)
+        if certificate is not None:
+            return certificate.public
+        found = found or self.hidden.find(name, card)
+        return found[0].pair.public if found else None
 
     def is_forced(self, card: Card) -> bool:
         """Whether each signature with the key for signatures asks for the PIN, as OpenPGP cards can be told to."""
@@ -195,7 +208,7 @@ class Service:
 
     async def check_pin(self, card: Card, key: CardKey | None, ask: Asker) -> None:
         """Log in to the card now, and list what that makes visible."""
-        await self._unlock(card, key, "unlock the token", ask)
+        _forgotten(await self._unlock(card, key, "unlock the token", ask))
 
     async def with_login(self, card: Card, purpose: str, ask: Asker, use: Callable[[], Awaitable[T]]) -> T:
         """`use` the card, logged in if it wants that. Whoever calls ends the login with `logins.operation_done`."""
@@ -203,51 +216,77 @@ class Service:
             try:
                 return await use()
             except PinRequired:
-                await self._unlock(card, None, purpose, ask)
+                _forgotten(await self._unlock(card, None, purpose, ask))
         raise TokenFailure(f"{card.display}: its login is lost again and again")
 
-    async def _unlock(self, card: Card, key: CardKey | None, purpose: str, ask: Asker) -> None:
+    async def _unlock(self, card: Card, key: CardKey | None, purpose: str, ask: Asker) -> Pin | None:
+        """Log in and list what that shows. Returns the accepted PIN, as `Logins.log_in`, for the caller to forget."""
         pin = await self.logins.log_in(card, key, purpose, ask)
-        if pin is not None:
-            pin.forget()
         await self.catalogue.relist(card)
         self.report.tell()
+        now = self.catalogue.by_serial(card.serial)
+        if now is not None and not card.token.logged_in:
+            self.hidden.remember(card, now)
+        return pin
 
     async def _with_key(
         self, name: str, card: Card | None, purpose: str, ask: Asker,
         use: Callable[[CardKey, Pin | None], Awaitable[bytes]],
     ) -> bytes:  # fmt: skip
         """`use` the key, on the next token that holds it when one has gone."""
-        found = await self.find(name, card) or await self._find_hidden(name, card, purpose, ask)
+        found, pin = await self.find(name, card), None
+        if not found:
+            found, pin = await self._find_hidden(name, card, purpose, ask)
         if not found:
             raise KeyNotFound(f"no token has a key called {name}")
         gone: TokenError | None = None
-        for key in found:
-            try:
-                return await self._with_login(key, purpose, ask, use)
-            except (TokenNotPresent, TokenRemoved) as error:
-                gone = error
+        try:
+            for key in found:
+                try:
+                    return await self._with_login(key, purpose, ask, use, pin)
+                except (TokenNotPresent, TokenRemoved) as error:
+                    gone = error
+                    _forgotten(pin)
+                    pin = None
+        finally:
+            _forgotten(pin)
         assert gone is not None
         await self.rescan()
         raise gone
 
-    async def _find_hidden(self, name: str, card: Card | None, purpose: str, ask: Asker) -> list[CardKey]:
-        """Log in to tokens that show nothing, or whose certificates are private, until one has the key."""
-        for hiding in self.catalogue.ordered(card):
-            token = hiding.token
-            if token.login_required and token.pin_initialized and (hiding.module.cert_private or not hiding.keys):
-                await self._unlock(hiding, None, purpose, ask)
-                found = self.known(name, card)
-                if found:
-                    return found
-        return []
+    async def _find_hidden(
+        self, name: str, card: Card | None, purpose: str, ask: Asker
+    ) -> tuple[list[CardKey], Pin | None]:
+        """Log in to the tokens that hide the key for all we know, until one shows it: it comes first in what is found.
+
+        Where nothing is known of it, to those that show nothing, or whose certificates are private. The PIN that was
+        just typed serves the first key's first use, too.
+        """
+        grips = [key.keygrip_hex for key in self.hidden.find(name, card)]
+        for hiding in self.hidden.cards(name, card) or self._mute(card):
+            pin = await self._unlock(hiding, None, purpose, ask)
+            found = [key for one in (name, *grips) for key in self.known(one, hiding)]
+            if found:
+                return sorted(found, key=lambda key: key.card.serial != hiding.serial), pin
+            log.info("token=%s op=login result=it has no key called %s", hiding.token.id.label, name)
+            _forgotten(pin)
+            await self.logins.operation_done(hiding)
+        return [], None
+
+    def _mute(self, card: Card | None) -> list[Card]:
+        return [
+            one
+            for one in self.catalogue.ordered(card)
+            if may_hide(one.token) and (one.module.cert_private or not one.keys)
+        ]
 
     async def _with_login(
-        self, key: CardKey, purpose: str, ask: Asker, use: Callable[[CardKey, Pin | None], Awaitable[bytes]]
-    ) -> bytes:
-        fresh: Pin | None = None
+        self, key: CardKey, purpose: str, ask: Asker, use: Callable[[CardKey, Pin | None], Awaitable[bytes]],
+        fresh: Pin | None,
+    ) -> bytes:  # fmt: skip
+        """`fresh`: the PIN with which the login was made just now, for this."""
         each_time = purpose == SIGNATURE and self.is_forced(key.card) and self.places.role(key) is SIGN
-        if each_time:  # a login from before is not for this signature
+        if each_time and fresh is None:  # a login from before is not for this signature
             await self.logins.log_out(key.card)
         try:
             for _ in range(_LOGIN_ROUNDS):
@@ -282,3 +321,8 @@ class Service:
         text = f'{key.card.display}: enter the PIN at the reader to {purpose} with "{key.friendly_name}"'
         async with shown(text, ask):
             return await use(key, None)
+
+
+def _forgotten(pin: Pin | None) -> None:
+    if pin is not None:
+        pin.forget()

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from stat import S_ISREG
 
+from scd.gcrypt.pubkey import PublicKey
 from scd.gcrypt.sexp import Parsed, parse
 from scd.service.catalogue import Card, CardKey
 from scd.token.errors import reason
@@ -22,16 +25,27 @@ LONGEST_STUB = 65536  # octets
 _SHADOWED = b"shadowed-private-key"
 _CANONICAL = b"(%d:%s" % (len(_SHADOWED), _SHADOWED)
 _PROTOCOL = b"t1-v1"
+_FILE_NAME = re.compile(r"([0-9A-F]{40})\.key")
 
 Place = tuple[str, str]
 """A card's serial number and a key's name on it, both in upper case."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """One key's stub: where the key was seen, and its public half, which is that of the keygrip; None if not shown."""
+
+    keygrip_hex: str
+    places: frozenset[Place]
+    public: PublicKey | None
+
+
 class Stubs:
-    """The stubs in the GnuPG home, read anew each time, and only those of keys that are at hand. None: no home."""
+    """The stubs in the GnuPG home; each file is read when it is asked for, again when it has changed. None: no home."""
 
     def __init__(self, home: str | None) -> None:
         self._folder = os.path.join(home, FOLDER) if home else None
+        self._known: dict[str, tuple[tuple[int, int, int], Stub]] = {}
 
     def stand_in(self, serial: str, cards: Iterable[Card]) -> Card | None:
         """The card for a client that asks for the absent `serial`: the first that holds a key whose stub names it."""
@@ -49,17 +63,34 @@ class Stubs:
 
     def places(self, keygrip_hex: str) -> frozenset[Place]:
         """Where the key's stub says that it is; none without a stub, or for one that cannot be read."""
+        return self.stub(keygrip_hex).places
+
+    def stub(self, keygrip_hex: str) -> Stub:
+        """All that the key's stub says."""
+        grip = keygrip_hex.upper()
         if self._folder is None:
-            return frozenset()
-        path = os.path.join(self._folder, f"{keygrip_hex}.key")
-        found: set[Place] = set()
+            return Stub(grip, frozenset(), None)
+        path = os.path.join(self._folder, f"{grip}.key")
         try:
-            found.update(_places(_content(path)))
+            status = os.stat(path)
+            identity = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if grip not in self._known or self._known[grip][0] != identity:
+                self._known[grip] = (identity, _read(grip, _content(path), path))
+            return self._known[grip][1]
         except FileNotFoundError:
-            pass
-        except (OSError, ValueError) as error:
+            self._known.pop(grip, None)
+        except OSError as error:
             log.info("op=stub file=%s result=%s", path, reason(error))
-        return frozenset(found)
+        return Stub(grip, frozenset(), None)
+
+    def all(self) -> list[Stub]:
+        """Every stub that names a card; in the order of their keygrips."""
+        try:
+            names = os.listdir(self._folder) if self._folder else []
+        except OSError:  # a home without keys
+            return []
+        grips = sorted(match[1] for name in names if (match := _FILE_NAME.fullmatch(name)))
+        return [stub for stub in map(self.stub, grips) if stub.places]
 
 
 def _content(path: str) -> bytes:
@@ -69,7 +100,22 @@ def _content(path: str) -> bytes:
         return file.read() if S_ISREG(status.st_mode) and status.st_size <= LONGEST_STUB else b""
 
 
-def _places(stub: bytes) -> Iterator[Place]:
+def _read(grip: str, octets: bytes, path: str) -> Stub:
+    """What was found before the first thing that is malformed counts; a public key only if it is that of the name."""
+    places: set[Place] = set()
+    public: PublicKey | None = None
+    try:
+        for found in _said(octets):
+            if isinstance(found, tuple):
+                places.add(found)
+            elif found.keygrip.hex().upper() == grip:
+                public = found
+    except ValueError as error:
+        log.info("op=stub file=%s result=%s", path, reason(error))
+    return Stub(grip, frozenset(places), public)
+
+
+def _said(stub: bytes) -> Iterator[Place | PublicKey]:
     """Both of gpg-agent's forms (GnuPG 2.2, agent/findkey.c): `Token:` lines and `Key:`, or an S-expression alone.
 
     A private key that is no stub is not parsed. Raises ValueError.
@@ -103,13 +149,16 @@ def _entries(text: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield name, value
 
 
-def _in_key(key: tuple[Parsed, ...]) -> Iterator[Place]:
+def _in_key(key: tuple[Parsed, ...]) -> Iterator[Place | PublicKey]:
     """`(shadowed-private-key (<algorithm> … (shadowed t1-v1 (<serial> <name> …))))`."""
     for algorithm in key[1:]:
         for entry in algorithm if isinstance(algorithm, tuple) else ():
             match entry:
                 case (b"shadowed", protocol, (bytes(serial), bytes(name), *_)) if protocol == _PROTOCOL:
                     yield _place(serial.hex().encode(), name)
+    from scd.gcrypt.pubsexp import public_in  # the start can do without it
+
+    yield public_in(key)
 
 
 def _place(serial: bytes, name: bytes) -> Place:

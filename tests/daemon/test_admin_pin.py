@@ -18,7 +18,6 @@ from tests.daemon.passwd import (
     texts,
 )
 from tests.daemon.test_pins import BAD_PIN, CANCELED, NO_PIN, PIN_BLOCKED, WORK, sign
-from tests.daemon.test_signing import grip
 from tests.fakes.fake_module import FakeModule, Op
 from tests.fakes.fake_token import TRIES, work_token
 
@@ -88,9 +87,9 @@ def test_what_only_a_login_shows_is_gone_after_the_officers_visit() -> None:
     @with_client(FakeModule(token))
     async def _(client: Client) -> None:
         await ask(client, "CHECKPIN", WORK)
-        assert (await client.ask("KEYINFO --list")).lines
+        assert (await client.ask("LEARN --force")).status("KEYPAIRINFO")
         assert (await ask(client, "CHECKPIN {}[CHV3]", SO)).code == 0
-        assert not (await client.ask(f"READKEY {grip(token, 'rsa2048')}")).data
+        assert not (await client.ask("LEARN --force")).status("KEYPAIRINFO")
 
 
 @pytest.mark.parametrize("form", ["PASSWD  3", "PASSWD OPENPGP.3"])

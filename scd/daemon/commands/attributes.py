@@ -77,7 +77,7 @@ async def getattr_(conn: Connection, args: Arguments) -> None:
 async def _card_of(conn: Connection, keygrip: str) -> Card | None:
     if not keygrip:
         return None
-    found = await conn.service.find(keygrip, await conn.card())
+    found = await conn.service.find_all(keygrip, await conn.card())
     return found[0].card if found else None
 
 
@@ -190,7 +190,7 @@ def _text(name: str) -> Attribute:
 
 def _role(role: Role) -> Attribute:
     def lines(face: Face) -> list[str]:
-        key = face.service.places.key(role, face.card)
+        key = face.service.placed(role, face.card)
         if key is None:
             raise CommandError(GpgErr.NO_DATA, f"the card has no key for {role.place}")
         return [face.service.places.ref(key, face.card)]

@@ -19,7 +19,10 @@ _FORMATS = frozenset({None, "", "advanced", "ssh"})
 
 @command("READKEY [--format=advanced|ssh] [--advanced] [--info[-only]] <keyid>|<keygrip>")
 async def readkey(conn: Connection, args: Arguments) -> None:
-    """Return the public key as canonical S-expression; --info puts a KEYPAIRINFO line before it."""
+    """Return the public key as canonical S-expression; --info puts a KEYPAIRINFO line before it.
+
+    Of a key that hides until login, what its stub says.
+    """
     if not args.rest:
         raise CommandError(GpgErr.ASS_PARAMETER, "the key's id is missing")
     card = await conn.card()
@@ -27,7 +30,7 @@ async def readkey(conn: Connection, args: Arguments) -> None:
     if public is None:
         raise CommandError(GpgErr.NOT_FOUND, f"no key is called {args.rest}")
     if args.has("--info") or args.has("--info-only"):
-        for key in conn.service.known(args.rest, card):
+        for key in conn.service.known(args.rest, card) or conn.service.hidden.find(args.rest, card):
             conn.status("KEYPAIRINFO", key_pair_info(conn, key, card))
     if not args.has("--info-only"):
         conn.send_data(_public_form(public, args))
@@ -65,7 +68,8 @@ async def readcert(conn: Connection, args: Arguments) -> None:
 async def keyinfo(conn: Connection, args: Arguments) -> None:
     """Say where a key is, or list the keys of all cards, by usage if wanted.
 
-    One status line per key and card; with --data the lines come as data instead.
+    One status line per key and card; with --data the lines come as data instead. Keys that a token hides until login
+    are there, too, if a stub says that they were seen on it.
     """
     if args.has("--list") or args.value("--list") is not None:
         wanted = args.value("--list")
@@ -73,7 +77,8 @@ async def keyinfo(conn: Connection, args: Arguments) -> None:
             raise CommandError(GpgErr.ASS_PARAMETER, f"--list={wanted}: known are sign, encr and auth")
         await conn.service.rescan(again=True)
         letters = _FILTERS[wanted]
-        every = conn.service.catalogue.keys(await conn.card())
+        card = await conn.card()
+        every = [*conn.service.catalogue.keys(card), *conn.service.hidden.all(card)]
         keys = [key for key in every if not letters or key.capabilities & set(letters)]
     else:
         keys = await _by_grip(conn, args.rest)
@@ -89,7 +94,7 @@ async def keyinfo(conn: Connection, args: Arguments) -> None:
 async def _by_grip(conn: Connection, grip: str) -> list[CardKey]:
     if not _is_keygrip(grip):
         raise CommandError(GpgErr.ASS_PARAMETER, "a keygrip has 40 hex digits")
-    found = await conn.service.find(grip, await conn.card())
+    found = await conn.service.find_all(grip, await conn.card())
     if not found:
         await conn.slowdown.pause()
         raise CommandError(GpgErr.NOT_FOUND)

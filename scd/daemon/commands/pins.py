@@ -70,7 +70,7 @@ async def _wanted(conn: Connection, words: tuple[str, ...]) -> tuple[Card, int]:
     if chv is None and name.isdigit() and len(name) == 1:
         raise CommandError(GpgErr.INV_ID, f"there is no PIN {name}; 1 is the PIN, 3 the Admin PIN (SO PIN)")
     if len(words) > 1 and _KEYGRIP.fullmatch(words[1]):
-        found = await conn.service.find(words[1], await conn.card())
+        found = await conn.service.find_all(words[1], await conn.card())
         if not found:
             raise CommandError(GpgErr.NOT_FOUND, f"no token has the key {words[1]}")
         return found[0].card, chv or 1
@@ -109,7 +109,7 @@ async def _named_card(conn: Connection, name: str) -> tuple[Card, CardKey | None
     card = conn.service.catalogue.by_serial(name.partition("/")[0])
     if card is not None:
         return card, None
-    found = await conn.service.find(name, await conn.card())
+    found = await conn.service.find_all(name, await conn.card())
     if found:
         return found[0].card, found[0]
     if name.upper() in _CHV:  # a place without a key is the card's, too
