@@ -6,7 +6,7 @@ stamp=$tree/.complete
 
 # Packages of the other system: the programs under test, the modules they need, and Python to run the tests.
 packages="gnupg gpg gpg-agent gpgsm gpgconf scdaemon dirmngr openssh-client git
-  softhsm2 opensc libnss3 p11-kit p11-kit-modules gnupg-pkcs11-scd
+  sq gpg-sq softhsm2 opensc libnss3 p11-kit p11-kit-modules gnupg-pkcs11-scd
   ca-certificates procps openssl python3 python3-venv"
 
 die() {
@@ -14,9 +14,12 @@ die() {
   exit 1
 }
 
-# What makes a built tree out of date: the list above. A tree of another list is built again.
-fingerprint() {
-  printf '%s' "$packages" | sha256sum | cut -d' ' -f1
+# Whether the tree is built and has every package of the list above; one that lacks any is built again.
+complete() {
+  [ -f "$stamp" ] || return 1
+  for package in $packages; do
+    grep -qx "Package: $package" "$tree/var/lib/dpkg/status" || return 1
+  done
 }
 
 # Start this very script again in its own mount and process namespaces. Every mount made there vanishes with the
