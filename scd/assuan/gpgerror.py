@@ -83,6 +83,7 @@ class GpgErr(IntEnum):
     FULLY_CANCELED = 198, "Operation fully cancelled"
     OBJ_TERM_STATE = 225, "Object is in termination state"
     FORBIDDEN = 251, "Forbidden"
+    FALSE = 256, "False"
     ASS_GENERAL = 257, "General IPC error"
     ASS_INCOMPLETE_LINE = 262, "Incomplete line passed to IPC"
     ASS_LINE_TOO_LONG = 263, "Line passed to IPC too long"

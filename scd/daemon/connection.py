@@ -23,6 +23,7 @@ from scd.daemon.table import COMMANDS, CommandSpec
 from scd.daemon.transport import Transport
 from scd.service.catalogue import Card
 from scd.service.operations import Service
+from scd.service.places import BY_NAME
 from scd.token.errors import Canceled, TokenError
 from scd.token.secrets import Pin
 from scd.trace import AssuanTrace
@@ -265,13 +266,22 @@ class Connection:
         return name if self.stood_for is None else self.service.name_now(name, self.stood_for, await self.card())
 
     async def need_card(self) -> Card:
-        """As `card`, or ERR: CARD_REMOVED as long as the one worked with before is gone and SERIALNO has not come."""
+        """As `card`, seen to be still there, or ERR: CARD_REMOVED as long as the one worked with before is gone and
+        SERIALNO has not come.
+        """
         card = await self.card()
+        if card is not None:
+            await self.service.notice(card.module)
+            card = await self.card()
         if self.current is not None and self.service.catalogue.by_serial(self.current) is None:
             raise CommandError(GpgErr.CARD_REMOVED)
         if card is None:
             raise CommandError(GpgErr.ENODEV, self.service.absence.why())
         return card
+
+    async def card_for(self, name: str) -> Card | None:
+        """Where a key of this name is looked for first; a place is one of the client's card and no other's."""
+        return await (self.need_card() if name.upper() in BY_NAME else self.card())
 
     def must_be_allowed_to_change(self, card: Card | None = None) -> None:
         """ERR EACCES where nothing may be changed: by the configuration, or, of this card, by the token itself."""

@@ -115,9 +115,9 @@ class Catalogue:
         await self.registry.rescan(again=again)
         self._rebuild()
 
-    async def notice(self) -> None:
-        """As `rescan`, but of the modules only in which something may have come or gone."""
-        await self.registry.notice()
+    async def notice(self, *modules: RegisteredModule) -> None:
+        """As `rescan`, but only of those modules, of all by default, in which something may have come or gone."""
+        await self.registry.notice(*modules)
         self._rebuild()
 
     async def reread(self) -> None:

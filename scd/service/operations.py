@@ -18,6 +18,7 @@ from scd.service.keyring import Keyring
 from scd.service.logins import Asker, Logins
 from scd.service.metadata import Metadata
 from scd.service.places import BY_NAME, SIGN, Places, Role
+from scd.service.registry import RegisteredModule
 from scd.service.report import Report
 from scd.service.signing import decrypted_form, to_be_decrypted, to_be_signed
 from scd.service.stubs import Stubs
@@ -67,9 +68,11 @@ class Service:
         """See which tokens are there, with `again` also what is on them; forget what was known of those that went."""
         await self._relook(self.catalogue.rescan(again=again))
 
-    async def notice(self) -> None:
-        """As `rescan`, but only of modules in which something may have come or gone, and that are not at work."""
-        await self._relook(self.catalogue.notice())
+    async def notice(self, *modules: RegisteredModule) -> None:
+        """As `rescan`, but only of those modules, of all by default, in which something may have come or gone, and that
+        are not at work.
+        """
+        await self._relook(self.catalogue.notice(*modules))
 
     async def _relook(self, look: Awaitable[None]) -> None:
         before = self.catalogue.cards

@@ -142,9 +142,11 @@ class Registry:
         """`RegisteredModule.rescan` for all at once."""
         await asyncio.gather(*(entry.rescan(again=again) for entry in self.modules))
 
-    async def notice(self) -> None:
-        """`RegisteredModule.notice` for all at once. A slow one is waited for once; what it says is seen later."""
-        begun = [task for entry in self.modules if (task := entry.notice())]
+    async def notice(self, *modules: RegisteredModule) -> None:
+        """`RegisteredModule.notice` for these, or for all, at once. A slow one is waited for once; what it says is seen
+        later.
+        """
+        begun = [task for entry in modules or self.modules if (task := entry.notice())]
         if begun:
             done, _ = await asyncio.wait(begun, timeout=EVENT_PATIENCE_S)
             for task in done:

@@ -125,7 +125,7 @@ SCDAEMON: dict[str, tuple[str, ...]] = {
 REFUSED = {"APDU", "INPUT", "OUTPUT", "AUTH"}
 INFO = {
     "version", "pid", "socket_name", "connections", "status", "reader_list", "deny_admin", "app_list", "card_list",
-    "active_apps", "all_active_apps", "cmd_has_option", "manufacturer",
+    "active_apps", "all_active_apps", "cmd_has_option", "manufacturer", "apdu_strerror",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from scd.assuan.arguments import Arguments
 from scd.assuan.gpgerror import GpgErr
 from scd.assuan.lines import escape
+from scd.daemon.commands.cardwords import PKCS11
 from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import command
@@ -23,7 +24,6 @@ from scd.token.model import PinTries
 APPLICATION = "openpgp"
 """What every token looks like to clients: gpg and gpg-card list keys of no unknown application."""
 
-_MANUFACTURER = 0x3131  # the number in gnupg-pkcs11-scd's serial numbers
 _UNKNOWN = -2  # gpg-card's "no such PIN, or not known"; PKCS#11 has no counters
 _RETRIES = {PinTries.LOCKED: 0, PinTries.FINAL: 1}
 
@@ -102,7 +102,7 @@ def _extcap(face: Face) -> list[str]:
 
 
 def _manufacturer(face: Face) -> list[str]:
-    return [f"{_MANUFACTURER} {face.card.token.id.manufacturer}"]
+    return [f"{PKCS11} {face.card.token.id.manufacturer}"]
 
 
 def _display_name(face: Face) -> list[str]:

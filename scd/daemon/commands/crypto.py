@@ -48,14 +48,15 @@ async def pkauth(conn: Connection, args: Arguments) -> None:
     """
     if args.has("--challenge-response"):
         conn.data.clear()
-        await conn.service.prove(await _key_id(conn, args), await conn.card(), conn)
+        key = await _key_id(conn, args)
+        await conn.service.prove(key, await conn.card_for(key), conn)
         return
     await _sign(conn, args, None, authenticate=True)
 
 
 async def _sign(conn: Connection, args: Arguments, hash_name: str | None, *, authenticate: bool) -> None:
     key, data = await _what(conn, args)
-    signature = await conn.service.sign(key, data, hash_name, await conn.card(), conn, authenticate=authenticate)
+    signature = await conn.service.sign(key, data, hash_name, await conn.card_for(key), conn, authenticate=authenticate)
     conn.send_data(signature)
 
 
@@ -63,7 +64,7 @@ async def _sign(conn: Connection, args: Arguments, hash_name: str | None, *, aut
 async def pkdecrypt(conn: Connection, args: Arguments) -> None:
     """Decrypt the data of SETDATA: RSA gives the plaintext, ECDH the shared point. Asks for the PIN when needed."""
     key, data = await _what(conn, args)
-    plain = await conn.service.decrypt(key, data, await conn.card(), conn)
+    plain = await conn.service.decrypt(key, data, await conn.card_for(key), conn)
     conn.status("PADDING", "0")
     conn.send_data(plain)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Awaitable, Callable
 
 from scd.assuan.arguments import Arguments
 from scd.assuan.gpgerror import GpgErr
 from scd.assuan.lines import comment, escape
 from scd.daemon.commands.attributes import APPLICATION
+from scd.daemon.commands.cardwords import manufacturer, status_word
 from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import COMMANDS, command
@@ -26,7 +28,7 @@ async def getinfo(conn: Connection, args: Arguments) -> None:
     """Return information about the daemon.
 
     version, pid, socket_name, connections, status, reader_list, deny_admin, app_list, card_list, active_apps,
-    all_active_apps, cmd_has_option CMD OPT, manufacturer N, dump_state.
+    all_active_apps, cmd_has_option CMD OPT, manufacturer N, apdu_strerror N, dump_state.
     """
     words = args.words
     item = _ITEMS.get(words[0].lower()) if words else None
@@ -90,8 +92,10 @@ async def _card_list(conn: Connection, _words: tuple[str, ...]) -> None:
 
 
 async def _active_apps(conn: Connection, _words: tuple[str, ...]) -> None:
-    card = await conn.need_card()
-    conn.status("SERIALNO", card.serial, APPLICATION)
+    """Nothing without a card."""
+    card = await conn.card()
+    if card is not None:
+        conn.status("SERIALNO", card.serial, APPLICATION)
 
 
 async def _all_active_apps(conn: Connection, _words: tuple[str, ...]) -> None:
@@ -101,24 +105,37 @@ async def _all_active_apps(conn: Connection, _words: tuple[str, ...]) -> None:
 
 
 async def _cmd_has_option(_conn: Connection, words: tuple[str, ...]) -> None:
-    if len(words) != 2:
-        raise CommandError(GpgErr.ASS_PARAMETER, "cmd_has_option CMD OPT")
+    """False for an option that the command does not have, and for a command that is not there, as scdaemon has it."""
+    if len(words) < 2:
+        raise CommandError(GpgErr.MISSING_VALUE, "cmd_has_option CMD OPT")
     spec = COMMANDS.get(words[0].upper())
-    if spec is None:
-        raise CommandError(GpgErr.ASS_UNKNOWN_CMD)
-    if f"--{words[1].removeprefix('--')}" not in spec.usage:
-        raise CommandError(GpgErr.GENERAL, f"{spec.name} has no option {words[1]}")
+    if spec is None or words[1].removeprefix("--") not in options_in(spec.usage):
+        raise CommandError(GpgErr.FALSE)
+
+
+def options_in(usage: str) -> set[str]:
+    """The names of the options in a usage line, those in brackets in both forms: `--info[-only]`, `--[dump-]atr`."""
+    found = set()
+    for before, within, name, behind in re.findall(r"--([a-z-]*)(?:\[([a-z]+-)\])?([a-z-]*)(?:\[(-[a-z-]+)\])?", usage):
+        for first in {"", within}:
+            found |= {f"{before}{first}{name}{last}" for last in {"", behind}}
+    return found
 
 
 async def _manufacturer(conn: Connection, words: tuple[str, ...]) -> None:
-    """The text for an OpenPGP card's manufacturer number; 0x3131 stands for PKCS#11 tokens."""
-    try:
-        number = int(words[0], 0) if words else -1
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise CommandError(GpgErr.ASS_PARAMETER, "manufacturer NUMBER")
-    conn.send_data(b"PKCS#11" if number == 0x3131 else b"unknown")
+    conn.send_data(manufacturer(_number("manufacturer", words)).encode())
+
+
+async def _apdu_strerror(conn: Connection, words: tuple[str, ...]) -> None:
+    conn.send_data(status_word(_number("apdu_strerror", words)).encode())
+
+
+def _number(item: str, words: tuple[str, ...]) -> int:
+    """Decimal, or hexadecimal with 0x."""
+    text = words[0] if words else ""
+    if not re.fullmatch(r"0[xX][0-9A-Fa-f]{1,8}|[0-9]{1,10}", text):
+        raise CommandError(GpgErr.ASS_PARAMETER, f"{item} NUMBER, as 10 or 0xA")
+    return int(text, 16 if text[1:2] in ("x", "X") else 10)
 
 
 async def _dump_state(conn: Connection, _words: tuple[str, ...]) -> None:
@@ -139,6 +156,7 @@ _ITEMS: dict[str, Callable[[Connection, tuple[str, ...]], Awaitable[None]]] = {
     "all_active_apps": _all_active_apps,
     "cmd_has_option": _cmd_has_option,
     "manufacturer": _manufacturer,
+    "apdu_strerror": _apdu_strerror,
     "dump_state": _dump_state,
 }
 

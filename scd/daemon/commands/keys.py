@@ -25,7 +25,7 @@ async def readkey(conn: Connection, args: Arguments) -> None:
     """
     if not args.rest:
         raise CommandError(GpgErr.ASS_PARAMETER, "the key's id is missing")
-    card = await conn.card()
+    card = await conn.card_for(args.rest)
     public = await conn.service.find_public(args.rest, card)
     if public is None:
         raise CommandError(GpgErr.NOT_FOUND, f"no key is called {args.rest}")
@@ -54,7 +54,7 @@ async def readcert(conn: Connection, args: Arguments) -> None:
     """Return a certificate in DER; a key's id stands for the key's certificate."""
     if not args.rest:
         raise CommandError(GpgErr.ASS_PARAMETER, "the certificate's id is missing")
-    card = await conn.card()
+    card = await conn.card_for(args.rest)
     found = conn.service.certificate(args.rest, card)
     if found is None:
         await conn.service.rescan(again=True)

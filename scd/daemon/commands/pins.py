@@ -109,7 +109,7 @@ async def _named_card(conn: Connection, name: str) -> tuple[Card, CardKey | None
     card = conn.service.catalogue.by_serial(name.partition("/")[0])
     if card is not None:
         return card, None
-    found = await conn.service.find_all(name, await conn.card())
+    found = await conn.service.find_all(name, await conn.card_for(name))
     if found:
         return found[0].card, found[0]
     if name.upper() in _CHV:  # a place without a key is the card's, too

@@ -44,13 +44,15 @@ async def killscd(conn: Connection, _args: Arguments) -> None:
 
 @command("OPTION <name> [=] <value>")
 async def option(conn: Connection, args: Arguments) -> None:
-    """event-signal=N: the signal gpg-agent wants when cards come and go; 0 for none."""
+    """event-signal=N: the signal gpg-agent wants when cards come and go; 0 for none. Other options change nothing."""
     written = args.options[0] if args.options else args.rest
     name, _, value = written.removeprefix("--").partition("=")
     if not value and " " in name.strip():
         name, _, value = name.strip().partition(" ")
-    if name.strip() != "event-signal":
-        raise CommandError(GpgErr.UNKNOWN_OPTION, f"unknown option {name.strip() or '(none)'}; known: event-signal")
+    if not name.strip():
+        raise CommandError(GpgErr.ASS_SYNTAX, "OPTION wants a name")
+    if name.strip() != "event-signal":  # as scdaemon: a client of another version may know more options than we do
+        return
     number = value.strip()
     if not number.isascii() or not number.isdigit() or int(number) > _HIGHEST_SIGNAL:
         raise CommandError(GpgErr.ASS_PARAMETER, "event-signal wants a signal number, 0 for none")
