@@ -58,8 +58,8 @@ def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Servi
     cache = PinCache() if settings.use_gnupg_pin_cache else None
     state = StateFile(os.path.join(settings.home, STATE_FILE))
     return Service(
-        Catalogue(registry), Logins(settings.pin_cache_s, cache), roles, Metadata(state), Keyring(settings.home),
-        Stubs(settings.home),
+        Catalogue(registry, roles.values()), Logins(settings.pin_cache_s, cache), roles, Metadata(state),
+        Keyring(settings.home), Stubs(settings.home),
     )  # fmt: skip
 
 

@@ -60,8 +60,12 @@ class Attachments:
 
         `encryption`: which one is meant where a curve's key is used for both.
         """
+        return self.in_keyring(key, encryption=encryption) or self.recorded(key)
+
+    def in_keyring(self, key: CardKey, *, encryption: bool | None = None) -> Attachment | None:
+        """The OpenPGP key that the user's keyring has it in."""
         found = self._keyring.attached(key.pair.public, encryption=encryption)
-        return Attachment(found.created, found.fingerprint) if found else self.recorded(key)
+        return Attachment(found.created, found.fingerprint) if found else None
 
     def since(self, key: CardKey, *, encryption: bool | None = None) -> int | None:
         """When the key was made: that of the attached OpenPGP key, else as `created`."""

@@ -100,10 +100,14 @@ class Card:
 
 
 class Catalogue:
-    """All cards that are present, refreshed on demand. `listed`: they have been looked for at least once."""
+    """All cards that are present, refreshed on demand. `listed`: they have been looked for at least once.
 
-    def __init__(self, registry: Registry) -> None:
+    `preferred`: keygrips; a card that holds one of these keys comes before others as the default.
+    """
+
+    def __init__(self, registry: Registry, preferred: Iterable[bytes] = ()) -> None:
         self.registry = registry
+        self._preferred = frozenset(preferred)
         self.cards: tuple[Card, ...] = ()
         self.listed = False
         self._aliases: dict[str, str] = {}
@@ -181,12 +185,16 @@ class Catalogue:
         )
 
     def default(self) -> Card | None:
-        """The card of clients that choose none: the same one as long as it is present, else the first with keys."""
-        chosen = self.by_serial(self._default) if self._default else None
-        if chosen is None:
-            chosen = next((card for card in self.cards if card.keys), self.cards[0] if self.cards else None)
-            self._default = chosen.serial if chosen else None
+        """The card of clients that choose none: one with a preferred key, else the same one as long as it is present,
+        else the first with keys.
+        """
+        chosen = min(self.cards, key=self._rank_as_default, default=None)
+        self._default = chosen.serial if chosen else None
         return chosen
+
+    def _rank_as_default(self, card: Card) -> tuple[bool, bool, bool]:
+        preferred = any(key.pair.keygrip in self._preferred for key in card.keys)
+        return not preferred, card.serial != self._default, not card.keys
 
     def by_serial(self, serial: str) -> Card | None:
         """The card with this serial number, or the one an old stub's serial stands for."""

@@ -74,19 +74,37 @@ class NewKeys:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def existing(self, role: Role, card: Card, created: int | None) -> NewKey | None:
-        """The configuration's key for this place, which is never made anew; its time is written down, off the token,
-        so that it stays what is said here first.
+    async def existing(self, role: Role, card: Card, told: int | None) -> NewKey | None:
+        """The configuration's key for this place, which is never made anew; None where the card has none.
+
+        Its time is written down, off the token. `told`: the latest time it may have been made. KeyExists for a place
+        that the configuration gives to a key of another card.
         """
-        key = self._service.places.configured(role, card)
+        places = self._service.places
+        key = places.configured(card).get(role)
         if key is None:
+            other = places.elsewhere(role, card)
+            if other is not None:
+                where = f'the key {other.keygrip_hex} of the token "{other.card.token.id.label}"'
+                raise KeyExists(f"the configuration gives {role.place} to {where}; no other one is made")
             return None
-        at = self._service.attachments.since(key, encryption=role is ENCRYPT) or created or _now()
-        attachment = made(key.pair.public, at, encryption=role is ENCRYPT)
+        attachment = made(key.pair.public, self._common_time(card, told or _now()), encryption=role is ENCRYPT)
         if attachment != self._service.attachments.recorded(key):
             record = key_label(key.pair.keygrip)
             await self._service.record_beside(key.card, record, attachment.encoded())
         return NewKey(key, attachment)
+
+    def _common_time(self, card: Card, latest: int) -> int:
+        """When the configured keys of a card were made: one time for all of them, or gpg finds one of them younger
+        than its signature. That of an OpenPGP key they are in, else the first one known, and none after `latest`.
+        """
+        keys = self._service.places.configured(card).items()
+        attachments = self._service.attachments
+        attached = [attachments.in_keyring(key, encryption=role is ENCRYPT) for role, key in keys]
+        times = [one.created if one else None for one in attached]
+        if not any(times):
+            times = [attachments.created(key) for _, key in keys]
+        return min([latest, *(time for time in times if time)])
 
     def algorithm(self, target: Target) -> str:
         """What is made there when nobody says: what SETATTR KEY-ATTR chose, else as the key that is there."""
@@ -119,7 +137,7 @@ class NewKeys:
             _refuse_occupied(order, order.target.present)
             return
         card = self._present(order.target.card.serial)
-        if order.imported and places.configured(role, card):
+        if order.imported and role in places.configured(card):
             raise KeyExists(f"the configuration names the key of {role.place}")
         old = places.occupants(card).get(role)
         if not order.imported or (old is not None and places.was_put(role, old)):
@@ -161,9 +179,10 @@ class NewKeys:
         key = await self._made(serial, None, make, purpose, ask)
         new = NewKey(key, order.attachment(key.pair.public, encryption=role is ENCRYPT))
         records: Records = {role.place: put(key), **stay, attribute_label(role): None}  # KEY-ATTR has served
+        before = {label: self._service.data(key.card).get(label) for label in records}
         await self._recorded_or_destroyed(new, records, purpose, ask)
         if old is not None and was_put:
-            await self._destroy(old, purpose, ask)
+            await self._make_way(old, key, before, purpose, ask)
         return NewKey(self._found(serial, key.pair.public), new.attachment)
 
     async def _under_id(self, order: Order, make: Make, purpose: str, ask: Asker) -> NewKey:
@@ -213,14 +232,49 @@ class NewKeys:
                 ) from error
             raise
 
+    async def _make_way(self, old: CardKey, new: CardKey, before: Records, purpose: str, ask: Asker) -> None:
+        """The old key goes. Where the token keeps it the new one goes instead, and all is as `before`, because a
+        client that is told of a failure comes again with the same key.
+        """
+        try:
+            await self._destroy(old, purpose, ask)
+            return
+        except TokenError as error:
+            failure = error
+        await self._service.catalogue.relist(self._present(old.card.serial))
+        if not self._is_whole(old):
+            log.warning("%s is half destroyed, and %s in its place: %s", old.keyref, new.keyref, failure)
+            return
+        try:
+            await self._destroy(new, purpose, ask)
+            for label, value in before.items():
+                await self._service.record(new.card, label, value, purpose, ask)
+        except TokenError as error:
+            both = f"both keys are on the token now, the old one as {old.keyref}, the new one as {new.keyref}"
+            raise TokenFailure(f"{both}: {failure}; {error}") from failure
+        raise TokenFailure(
+            f"the old key stays in its place, and the new one was taken off again: {failure}"
+        ) from failure
+
+    def _is_whole(self, key: CardKey) -> bool:
+        """Whether it is listed with its private half."""
+        there = (one.pair for one in self._present(key.card.serial).keys)
+        return any(one.public == key.pair.public and one.private_seen for one in there)
+
     async def _destroy(self, old: CardKey, purpose: str, ask: Asker) -> None:
-        """The old key goes, and with it what was written down of it."""
+        """The key goes, and with it what was written down of it. TokenFailure names a key that has not gone."""
         address: KeyAddress = old.address
         module = old.card.module.module
-        await self._service.with_login(old.card, purpose, ask, lambda: module.destroy_key(address))
-        await self._service.record(old.card, key_label(old.pair.keygrip), None, purpose, ask)
-        await self._service.catalogue.relist(self._present(old.card.serial))
+        try:
+            await self._service.with_login(old.card, purpose, ask, lambda: module.destroy_key(address))
+        except TokenError as error:
+            raise TokenFailure(f"{old.keyref} cannot be destroyed: {error}") from error
         log.info("module=%s token=%s destroyed %s", old.card.module.name, old.card.token.id.label, old.keyref)
+        await self._service.catalogue.relist(self._present(old.card.serial))
+        try:
+            await self._service.record(old.card, key_label(old.pair.keygrip), None, purpose, ask)
+        except TokenError as error:  # it is of no key now, and harms nobody
+            log.warning("what was written down of %s is still there: %s", old.keyref, error)
 
     def _present(self, serial: str) -> Card:
         card = self._service.catalogue.by_serial(serial)

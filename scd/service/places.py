@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
-from scd.gcrypt.pubkey import RsaPublicKey
 from scd.service.catalogue import Card, CardKey, Catalogue
 from scd.service.usage import usage_letters
 
@@ -38,7 +38,8 @@ Occupants = Mapping[Role, CardKey]
 
 
 class Places:
-    """`configured`: keygrips of openpgp-sign, openpgp-encr and openpgp-auth; they win wherever the key is.
+    """`configured`: keygrips of openpgp-sign, openpgp-encr and openpgp-auth; each counts on the card that has the key,
+    and other cards keep their own places.
 
     `recorded`: a card's metadata, in which `OPENPGP.n` holds what `put` or `found` say of the key there.
     """
@@ -51,8 +52,7 @@ class Places:
 
     def occupants(self, card: Card) -> Occupants:
         """Which key is in which place of the card: the configured one, else the recorded one; on a card with no key
-        that was put into its place the one that fits best by certificate and CKA flags, else the first. A key has one
-        place at most.
+        that was put into its place as many of the others as possible are filled too. A key has one place at most.
         """
         recorded = self._recorded(card)
         known = self._known.get(card.serial)
@@ -70,12 +70,8 @@ class Places:
                     placed[role] = found
         if any(self.was_put(role, key) for role, key in placed.items()):
             return placed
-        for role in ROLES:
-            free = (key for key in card.keys if key not in placed.values())
-            best = min((key for key in free if role.letter in usage_letters(key.pair)), key=_RANKS[role], default=None)
-            if role not in placed and role not in self._configured and best is not None:
-                placed[role] = best
-        return placed
+        free = [key for key in card.keys if key not in placed.values()]
+        return placed | _matched([role for role in ROLES if role not in placed], free)
 
     def _is_configured(self, role: Role, key: CardKey) -> bool:
         return self._configured.get(role) == key.pair.keygrip
@@ -109,22 +105,30 @@ class Places:
         return {
             role: key
             for role, key in self.occupants(card).items()
-            if role not in self._configured and not self._is_recorded(role, key)
+            if not self._is_configured(role, key) and not self._is_recorded(role, key)
         }
 
-    def configured(self, role: Role, card: Card | None) -> CardKey | None:
-        """The configuration's key for this place, if it is on any card; that of `card` before others."""
+    def configured(self, card: Card) -> dict[Role, CardKey]:
+        """Those of the card's places that the configuration gives to a key of this card."""
+        return {role: key for role, key in self.occupants(card).items() if self._is_configured(role, key)}
+
+    def elsewhere(self, role: Role, card: Card) -> CardKey | None:
+        """The configuration's key for this place when another card has it, and `card` has one for another place."""
+        if role in self.configured(card) or not self.configured(card):
+            return None
+        return self._anywhere(role)
+
+    def _anywhere(self, role: Role) -> CardKey | None:
         grip = self._configured.get(role)
-        found = self._catalogue.find(grip.hex(), card) if grip is not None else []
+        found = self._catalogue.find(grip.hex()) if grip is not None else []
         return found[0] if found else None
 
     def key(self, role: Role, card: Card | None) -> CardKey | None:
         """The key for this purpose: the one in the place, else the card's first that can do it, one without a place
-        before the others.
+        before the others. Without a card only a configured key can be meant.
         """
-        configured = self.configured(role, card)
-        if configured is not None or card is None:
-            return configured
+        if card is None:
+            return self._anywhere(role)
         occupants = self.occupants(card)
         if role in occupants:
             return occupants[role]
@@ -155,28 +159,44 @@ def found(key: CardKey) -> bytes:
     return f"{key.keygrip_hex} found".encode()
 
 
-def _bits(key: CardKey) -> frozenset[str]:
+def _matched(roles: Sequence[Role], keys: Sequence[CardKey]) -> dict[Role, CardKey]:
+    """As many places filled as possible, each with a key of its own; signing before decrypting before the rest.
+
+    Of equals the first wins: the best key for the first place, then for the second. The other places take two keys at
+    most, so that of three candidates for a place one is always free, and no more need to be tried.
+    """
+    able = [[key for key in keys if role.letter in key.capabilities] for role in roles]
+    choices: list[list[CardKey | None]] = [
+        [*sorted(found, key=_RANKS[role])[: len(roles)], None] for role, found in zip(roles, able, strict=True)
+    ]
+    fillings = (filling for filling in product(*choices) if _is_without_twice(filling))
+    best = max(fillings, key=lambda filling: (-filling.count(None), [key is not None for key in filling]))
+    return {role: key for role, key in zip(roles, best, strict=True) if key is not None}
+
+
+def _is_without_twice(filling: Sequence[CardKey | None]) -> bool:
+    grips = [key.pair.keygrip for key in filling if key is not None]
+    return len(set(grips)) == len(grips)
+
+
+def _signing_rank(key: CardKey) -> bool:
+    """PIV's 9C is for signatures in the law's sense, its 9A for logins."""
     certificate = key.pair.certificate
-    return frozenset(certificate.key_usage or ()) if certificate else frozenset()
+    return "non_repudiation" not in ((certificate.key_usage if certificate else None) or ())
 
 
-def _for_signatures(key: CardKey) -> bool:
-    return "non_repudiation" not in _bits(key)
+def _decrypting_rank(key: CardKey) -> tuple[bool, bool]:
+    """A key that can only decrypt is not kept waiting by one that can do everything."""
+    return "s" in key.capabilities, key.pair.can_decrypt is not True
 
 
-def _for_decryption(key: CardKey) -> int:
-    letters = usage_letters(key.pair)
-    return len(letters) if isinstance(key.pair.public, RsaPublicKey) else 0
+def _no_rank(_key: CardKey) -> bool:
+    return False
 
 
-def _in_order(_key: CardKey) -> int:
-    return 0
-
-
-# The smallest is the best; keys of the same rank stay in the card's order. PIV's 9C is for signatures in the law's
-# sense, its 9A for logins; a key that can only decrypt is not kept waiting by one that can do everything.
-_RANKS: dict[Role, Callable[[CardKey], int]] = {
-    SIGN: _for_signatures,
-    ENCRYPT: _for_decryption,
-    AUTHENTICATE: _in_order,
+# The smallest is the best; keys of the same rank stay in the card's order.
+_RANKS: dict[Role, Callable[[CardKey], bool | tuple[bool, bool]]] = {
+    SIGN: _signing_rank,
+    ENCRYPT: _decrypting_rank,
+    AUTHENTICATE: _no_rank,
 }

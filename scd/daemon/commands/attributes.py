@@ -135,8 +135,7 @@ def _algorithm_name(face: Face, role: Role) -> str:
     chosen = face.data.get(attribute_label(role))
     if chosen:
         return chosen.decode("ascii", "replace")
-    places = face.service.places
-    key = places.configured(role, face.card) or places.occupants(face.card).get(role)
+    key = face.service.places.occupants(face.card).get(role)
     return key.pair.public.algorithm if key else DEFAULT_ALGORITHM
 
 
@@ -189,11 +188,11 @@ def _text(name: str) -> Attribute:
 
 
 def _role(role: Role) -> Attribute:
+    """The key's name, or that of the empty place, as of an OpenPGP card."""
+
     def lines(face: Face) -> list[str]:
         key = face.service.placed(role, face.card)
-        if key is None:
-            raise CommandError(GpgErr.NO_DATA, f"the card has no key for {role.place}")
-        return [face.service.places.ref(key, face.card)]
+        return [face.service.places.ref(key, face.card) if key else role.place]
 
     return lines
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import product
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scd.service.catalogue import Card, Catalogue
 from scd.service.places import AUTHENTICATE, BY_NAME, ENCRYPT, ROLES, SIGN, Places, Role, found, put
@@ -42,11 +45,21 @@ def test_the_first_key_with_the_right_usage_takes_the_place(role: Role, label: s
     assert found.pair.label == label
 
 
-def test_the_configured_key_wins_even_on_another_card() -> None:
+def test_a_configured_key_leaves_other_cards_their_own_places() -> None:
     catalogue, roles = two_cards({SIGN: public_of(private_key("backup-rsa2048")).keygrip})
-    found = roles.key(SIGN, catalogue.cards[0])
-    assert found is not None
-    assert found.pair.label == "both"
+    first, second = catalogue.cards
+    assert labels(roles, first) == {1: "signing", 2: "decrypting"}
+    assert labels(roles, second) == {1: "both"}
+    assert roles.configured(first) == {}
+
+
+def test_a_place_whose_configured_key_is_on_another_card_is_known_to_be_elsewhere() -> None:
+    grips = {name: public_of(private_key(name)).keygrip for name in ("work-ed25519", "backup-rsa2048")}
+    catalogue, roles = two_cards({SIGN: grips["work-ed25519"], ENCRYPT: grips["backup-rsa2048"]})
+    first, second = catalogue.cards
+    assert roles.elsewhere(ENCRYPT, first) is second.keys[0]
+    assert roles.elsewhere(SIGN, second) is first.keys[1]
+    assert roles.elsewhere(SIGN, first) is roles.elsewhere(AUTHENTICATE, first) is None
 
 
 def test_a_configured_key_that_is_nowhere_leaves_the_place_to_the_card() -> None:
@@ -83,6 +96,46 @@ RSA = [
     FakeKey(private_key(name), bytes([n]), f"rsa{n}") for n, name in enumerate(("work-rsa2048", "backup-rsa2048"), 1)
 ]
 ED = FakeKey(private_key("work-ed25519"), b"\3", "ed25519")
+FIVE = [private_key(name) for name in ("work-rsa2048", "work-p256", "backup-rsa2048", "work-ed25519", "work-p256-ecdh")]
+
+
+def test_places_are_filled_as_many_as_possible() -> None:
+    """The first RSA key alone could decrypt; the keys that can only sign are enough for the other places."""
+    card, catalogue = one_card(RSA[0], ED)
+    assert labels(Places(catalogue, {}, nothing), card) == {1: "ed25519", 2: "rsa1"}
+
+
+def test_signing_comes_before_decrypting_and_that_before_the_rest() -> None:
+    card, catalogue = one_card(RSA[1])
+    assert labels(Places(catalogue, {}, nothing), card) == {1: "rsa2"}
+    card, catalogue = one_card(ED)
+    assert labels(Places(catalogue, {}, nothing), card) == {1: "ed25519"}
+
+
+def test_a_curve_s_key_that_can_derive_takes_the_place_for_decryption() -> None:
+    card, catalogue = one_card(FakeKey(private_key("work-p256"), b"\1", "p256"), RSA[1], ED)
+    assert labels(Places(catalogue, {}, nothing), card) == {1: "p256", 2: "rsa2", 3: "ed25519"}
+    card, catalogue = one_card(RSA[0], FakeKey(private_key("work-p256"), b"\2", "p256"), ED)
+    assert labels(Places(catalogue, {}, nothing), card) == {1: "rsa1", 2: "p256", 3: "ed25519"}
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=5))
+def test_no_filling_has_more_places(uses: list[tuple[bool, bool]]) -> None:
+    """Against all that is possible, with keys that can sign, decrypt, both, or say neither."""
+    keys = [
+        FakeKey(key, bytes([n]), "", None, s, d) for n, (key, (s, d)) in enumerate(zip(FIVE, uses, strict=False), 1)
+    ]
+    card, catalogue = one_card(*keys)
+    placed = Places(catalogue, {}, nothing).occupants(card)
+    able = [[key for key in card.keys if role.letter in key.capabilities] for role in ROLES]
+    most = max(
+        sum(key is not None for key in filling)
+        for filling in product(*([*keys_of, None] for keys_of in able))
+        if len({id(key) for key in filling if key}) == sum(key is not None for key in filling)
+    )
+    assert len(placed) == len({key.keyref for key in placed.values()}) == most
+    assert all(role.letter in key.capabilities for role, key in placed.items())
 
 
 def test_a_key_has_one_place_at_most() -> None:
@@ -157,7 +210,7 @@ def test_a_key_is_called_by_its_place_on_the_client_s_own_card_only() -> None:
 
 def test_an_elliptic_key_in_the_encryption_place_is_shown_as_one() -> None:
     both = FakeKey(private_key("work-p256"), b"\1", "p256")
-    card, catalogue = one_card(both, ED)
+    card, catalogue = one_card(both)
     shown = {"OPENPGP.2": both.keygrip.hex().upper().encode()}
     assert Places(catalogue, {}, nothing).usage(card.keys[0]) == "sca"
     assert Places(catalogue, {}, lambda _card: shown).usage(card.keys[0]) == "e"
