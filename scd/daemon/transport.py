@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import socket
@@ -61,7 +62,7 @@ class StdioTransport:
         self._read_fd = read_fd
         self._write_fd = write_fd
         self._loop = asyncio.get_running_loop()
-        self._send = _sender(write_fd)
+        self._sock = _socket_at(write_fd)
         self._writable = select.poll()
         self._writable.register(write_fd, select.POLLOUT)
 
@@ -79,8 +80,21 @@ class StdioTransport:
                 await _when_ready(self._write_fd, self._loop.add_writer, self._loop.remove_writer)
             rest = rest[self._send(rest[:_SURE]) :]
 
+    def _send(self, octets: memoryview) -> int:
+        """Some octets to a descriptor that polls writable: at most `_SURE`, or it may block; a socket may take less."""
+        if self._sock is None:
+            return os.write(self._write_fd, octets)
+        return self._sock.send(octets, socket.MSG_DONTWAIT)
+
     def close(self) -> None:
-        """Nothing: standard input and output stay open as long as the process runs."""
+        """Hang up: whoever waits for our end of the pipe need not wait for the workers. The descriptors stay taken."""
+        if self._sock is not None:
+            self._sock.close()
+        with contextlib.suppress(OSError):  # too many open files: they are closed when the process ends
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, self._read_fd)
+            os.dup2(null, self._write_fd)
+            os.close(null)
 
 
 async def _when_ready(
@@ -99,9 +113,6 @@ async def _when_ready(
         forget(descriptor)
 
 
-def _sender(descriptor: int) -> Callable[[memoryview], int]:
-    """What writes some octets to a descriptor that polls writable; at most `_SURE`, or it may block."""
-    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-        return lambda octets: os.write(descriptor, octets)
-    sock = socket.socket(fileno=os.dup(descriptor))  # a socket that polls writable may take less than that
-    return lambda octets: sock.send(octets, socket.MSG_DONTWAIT)
+def _socket_at(descriptor: int) -> socket.socket | None:
+    """A handle of its own on the socket that the descriptor is, if it is one."""
+    return socket.socket(fileno=os.dup(descriptor)) if stat.S_ISSOCK(os.fstat(descriptor).st_mode) else None
