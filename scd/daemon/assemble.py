@@ -89,7 +89,13 @@ def without_modules(settings: Settings) -> str:
 
 def _registered(module: PlannedModule) -> RegisteredModule:
     made = [
-        WorkerModule(module.config, timeout_s=module.timeout_s, started=started, log_level=module.log_level)
+        WorkerModule(
+            module.config,
+            timeout_s=module.timeout_s,
+            load_timeout_s=module.timeout_s,
+            started=started,
+            log_level=module.log_level,
+        )
         for started in (module.started, *[None] * (module.workers - 1))
     ]
     face: TokenModule = PooledModule(made) if len(made) > 1 else made[0]

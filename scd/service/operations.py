@@ -96,9 +96,12 @@ class Service:
 
     async def _read_data(self) -> None:
         cards = self.catalogue.cards
-        found = await asyncio.gather(*(self.metadata.of(card) for card in cards))
+        found = await asyncio.gather(*map(self._data_of, cards))
         self._data = {card.serial: data for card, data in zip(cards, found, strict=True)}
         self.report.tell()
+
+    async def _data_of(self, card: Card) -> Mapping[str, bytes]:
+        return await card.module.in_time("data", lambda: self.metadata.of(card), self.data(card))
 
     async def record(self, card: Card, label: str, value: bytes | None, purpose: str, ask: Asker) -> None:
         """Keep a value for the card, None to forget it; asks for the PIN where the token wants it."""
@@ -280,7 +283,7 @@ class Service:
         return [
             one
             for one in self.catalogue.ordered(card)
-            if may_hide(one.token) and (one.module.cert_private or not one.keys)
+            if may_hide(one.token) and not one.module.is_left_out and (one.module.cert_private or not one.keys)
         ]
 
     async def _with_login(

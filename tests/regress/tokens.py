@@ -111,9 +111,14 @@ def public_of(key: Path) -> PublicKey:
 
 
 @contextmanager
-def daemon(tokens: Minted, folder: Path, config: str = "") -> Iterator[AssuanClient]:
-    """scd alone on these tokens, one worker; `config` is added to its configuration, `folder` is its GnuPG home."""
+def daemon(tokens: Minted, folder: Path, config: str = "", *, beside: str = "") -> Iterator[AssuanClient]:
+    """scd alone on these tokens, one worker; `config` is added to its configuration, `folder` is its GnuPG home.
+
+    `beside` names a second module, which `config` then describes.
+    """
     text = f"{scd_config(tokens, folder / 'scd.log')}provider-softhsm-workers 1\n{config}"
+    if beside:
+        text = text.replace("providers softhsm\n", f"providers softhsm,{beside}\n")
     (folder / "scd.conf").write_text(text, encoding="utf-8")
     env = {"GNUPGHOME": str(folder), "HOME": str(folder), "TMPDIR": "/tmp"} | tokens.env
     with run_scd(["--multi-server"], env, stderr=folder / "stderr") as running:
