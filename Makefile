@@ -3,7 +3,7 @@
 PYTEST = .venv/bin/python -m pytest
 ARGS =
 
-.PHONY: help setup demo test unit softhsm e2e check bench test-gnupg24 test-modules clean
+.PHONY: help setup demo test unit softhsm e2e check coverage lock bench test-gnupg24 test-modules clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -29,6 +29,12 @@ e2e: setup  ## tests with gpg, gpgsm and ssh through a real gpg-agent
 check: setup  ## ruff, its formatter, and mypy over scd and tests
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
+coverage: setup  ## what the tests run of scd, its workers included; fails below the floors in pyproject.toml
+	@scripts/coverage $(ARGS)
+
+lock: setup  ## requirements-dev.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	@scripts/lock $(ARGS)
+
 bench: setup  ## scd beside gnupg-pkcs11-scd on one token
 	@.venv/bin/python -m benchmarks $(ARGS)
 
@@ -39,5 +45,5 @@ test-modules: setup  ## every PKCS#11 module Debian has without hardware, in nam
 	@scripts/modules/run $(ARGS)
 
 clean:  ## remove .venv, the GnuPG 2.4 tree and caches
-	@rm -rf --one-file-system .venv .build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf --one-file-system .venv .build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 	@find scd tests softhsm-fixtures benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.harness import processes
 from tests.harness.gnupg import scd_command
 from tests.harness.tokens import REPOSITORY
 
@@ -178,7 +179,7 @@ def run_scd(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=bare | dict(env),
+            env=bare | processes.measured() | dict(env),
         )
     assert process.stdin is not None
     assert process.stdout is not None

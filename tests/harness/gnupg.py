@@ -108,7 +108,7 @@ class GnupgHome:
             "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "SSH_AUTH_SOCK": str(self.path / "S.gpg-agent.ssh"),
         }
-        return env | (tokens.env if tokens else {})
+        return env | processes.measured() | (tokens.env if tokens else {})
 
     def write(self, name: str, text: str) -> Path:
         """Put a file into the home."""

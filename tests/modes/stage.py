@@ -64,7 +64,7 @@ class Stage:
             "GNUPGHOME": str(self.home),
             "TMPDIR": str(self.sockets),
             "HOME": str(self.root),
-        }
+        } | processes.measured()
         self.configure(config)
         self._before = set(processes.children(os.getpid()))
         self._started: list[Running] = []
