@@ -109,6 +109,14 @@ class RawModule:
         self._call("C_GetSlotList", ctypes.c_ubyte(0), slots, ctypes.byref(count))
         return slots[count.value - 1]
 
+    def slot_of(self, label: str) -> int:
+        """The slot of the token with this label."""
+        count = ctypes.c_ulong()
+        self._call("C_GetSlotList", ctypes.c_ubyte(1), None, ctypes.byref(count))
+        slots = (ctypes.c_ulong * count.value)()
+        self._call("C_GetSlotList", ctypes.c_ubyte(1), slots, ctypes.byref(count))
+        return next(slot for slot in slots if bytes(self._info(slot).label).decode().rstrip() == label)
+
     def init_token(self, slot: int, label: str, so_pin: bytes) -> None:
         """C_InitToken; the label is padded to its 32 octets here."""
         padded = label.encode().ljust(32)
@@ -121,9 +129,12 @@ class RawModule:
 
     def serial(self, slot: int) -> str:
         """CK_TOKEN_INFO.serialNumber without padding."""
+        return bytes(self._info(slot).serial).decode().strip()
+
+    def _info(self, slot: int) -> _CkTokenInfo:
         info = _CkTokenInfo()
         self._call("C_GetTokenInfo", ctypes.c_ulong(slot), ctypes.byref(info))
-        return bytes(info.serial).decode().strip()
+        return info
 
     @contextmanager
     def session(self, slot: int, user: int, pin: bytes) -> Iterator[ctypes.c_ulong]:

@@ -9,11 +9,12 @@ from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 
 from scd.cryptoki.ckr import OBJECT_HANDLE_INVALID, CkrError
 from scd.cryptoki.native import Native, from_ulong, ulong
+from scd.cryptoki.proofs import Proofs
 from scd.cryptoki.session import TokenSession
 from scd.gcrypt.curves import curve_by_ec_params, ec_point
 from scd.gcrypt.pubkey import EccPublicKey, PublicKey, RsaPublicKey
 from scd.token.model import Certificate, KeyPair, Skipped, TokenObjects
-from scd.token.pairing import PrivateObject, PublicObject, family, named, pair
+from scd.token.pairing import Candidates, PrivateObject, Proposals, PublicObject, family, named, pair
 
 PUBLIC_KEY_INFO = 0x129  # CKA_PUBLIC_KEY_INFO, PKCS#11 v2.40 §4.8; the binding has no name for it
 X509 = 0  # CKC_X_509
@@ -44,13 +45,16 @@ _Read = PrivateObject | PublicObject | Certificate | Skipped
 class Listing:
     """What one token shows, kept so that the next look reads only what is new.
 
-    `handles` leads from a keygrip to the private key's handle in the present session. `unsure` are those whose reading
-    failed in part: an error is no missing attribute, and the next look reads them again.
+    `groups` leads from a keygrip to the private keys that may have it, and `proposals` has the public keys that one may
+    have which does not show its own (see `Pairing`). `proofs` is what their use has told since. `unsure` are those
+    whose reading failed in part: an error is no missing attribute, and the next look reads them again.
     """
 
     version: int
     objects: TokenObjects | None = None
-    handles: dict[bytes, int] = field(default_factory=dict)
+    groups: dict[bytes, list[Candidates]] = field(default_factory=dict)
+    proposals: Proposals = field(default_factory=dict)
+    proofs: Proofs = field(default_factory=Proofs)
     read: dict[tuple[int, int], _Read] = field(default_factory=dict)
     unsure: set[tuple[int, int]] = field(default_factory=set)
     presumed: bool = False
@@ -58,12 +62,23 @@ class Listing:
 
     def forget(self) -> None:
         """Objects were written: handles may stand for others now. The next look reads everything again."""
-        self.handles, self.read, self.stale = {}, {}, True
+        self.groups, self.read, self.proofs, self.stale = {}, {}, Proofs(), True
+
+    def reread(self) -> None:
+        """The next look reads everything again: an object may have been changed in its place."""
+        self.read, self.proofs = {}, Proofs()
 
     def forget_private(self) -> None:
         """The login is gone, and the private objects' handles with it: their numbers may come back for other keys."""
-        self.handles = {}
+        self.groups, self.proofs = {}, Proofs()
         self.read = {place: one for place, one in self.read.items() if place[0] != ObjectClass.PRIVATE_KEY}
+
+    def candidates(self, keygrip: bytes) -> list[PrivateObject]:
+        """The private keys that may have this keygrip, the surest first, with what their use has told."""
+        known = [self.proofs.applied(one) for group in self.groups.get(keygrip, ()) for one in group.members]
+        return [
+            one for one in known if keygrip not in one.not_of and (one.public is None or one.public.keygrip == keygrip)
+        ]
 
     def key(self, keygrip: bytes) -> KeyPair | None:
         """The key with this keygrip."""
@@ -88,8 +103,9 @@ def refresh(
     if listing.objects is not None and unchanged and not (listing.stale or listing.unsure):
         return
     _read_new(listing, native, session.handle, present)
+    listing.proofs.keep({handle for kind, handle in present if kind == ObjectClass.PRIVATE_KEY})
     outcome = pair(
-        [o for o in listing.read.values() if isinstance(o, PrivateObject)],
+        [listing.proofs.applied(o) for o in listing.read.values() if isinstance(o, PrivateObject)],
         [o for o in listing.read.values() if isinstance(o, PublicObject)],
         [o for o in listing.read.values() if isinstance(o, Certificate)],
         presume=presume,
@@ -97,7 +113,7 @@ def refresh(
     odd = [o for o in listing.read.values() if isinstance(o, Skipped)]
     keys = [_as_able(key, mechanisms) for key in outcome.keys]
     listing.presumed, listing.stale = presume, False
-    listing.handles = outcome.handles
+    listing.groups, listing.proposals = outcome.candidates, outcome.proposals
     now = TokenObjects(
         tuple(sorted(keys, key=lambda key: (key.cka_id, key.keygrip))),  # the module's order may vary
         tuple(sorted(outcome.certificates, key=lambda one: (one.cka_id, one.der))),

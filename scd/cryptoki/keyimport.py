@@ -9,7 +9,7 @@ from pkcs11 import Attribute, KeyType
 from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.discover import EC_MONTGOMERY
 from scd.cryptoki.keyplace import new_key, require_listed
-from scd.cryptoki.keyproof import prove
+from scd.cryptoki.keyproof import belongs, prove
 from scd.cryptoki.keytemplates import Extent, NewKey, Template
 from scd.cryptoki.keyuses import usable
 from scd.cryptoki.native import ulong
@@ -35,7 +35,7 @@ def import_key(writing: Writing, request: ImportRequest) -> PublicKey:
     curve = CURVES[private.curve] if isinstance(private, EccPrivateKey) else None
     wanted = NewKey(curve, request.cka_id, request.label, request.sign, request.decrypt)
     wanted = usable(wanted, private.public.algorithm, writing)
-    if private.public.keygrip in writing.listing.handles:
+    if any(belongs(writing, one, private.public) for one in writing.listing.candidates(private.public.keygrip)):
         raise KeyExists(f"{writing.about} has the key {private.public.keygrip.hex().upper()} already")
     secrets = [wanted.private(extent=one) | form for form in _private_forms(private) for one in Extent]
     shown = [wanted.public(extent=one) | form for form in _public_forms(private.public) for one in Extent]
@@ -43,7 +43,7 @@ def import_key(writing: Writing, request: ImportRequest) -> PublicKey:
         made.append(_create(writing, secrets, f"{private.public.algorithm} private key"))
         made.append(_create(writing, shown, f"{private.public.algorithm} public key"))
         public = require_listed(writing, made[1])
-        prove(writing, wanted, public)
+        prove(writing, wanted, public, made[0])
         return public
 
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pkcs11 import ObjectClass
 
 from scd.cryptoki.discover import Listing
+from scd.cryptoki.keyproof import belongs
 from scd.cryptoki.writing import Writing, require_id, undone_on_failure
 from scd.gcrypt.pubkey import PublicKey
 from scd.token.errors import KeyExists, KeyNotFound, TokenFailure, UnsupportedAlgorithm
 from scd.token.model import Skipped
-from scd.token.pairing import PrivateObject, PublicObject
+from scd.token.pairing import PublicObject
 from scd.token.port import KeyAddress
 
 _PAIR = {int(ObjectClass.PRIVATE_KEY), int(ObjectClass.PUBLIC_KEY)}
@@ -50,31 +51,25 @@ def require_listed(writing: Writing, public_handle: int) -> PublicKey:
         raise UnsupportedAlgorithm(f"{writing.about}: the new key cannot be used: {found.reason}")
     if not isinstance(found, PublicObject):
         raise TokenFailure(f"{writing.about}: the new key cannot be used: it is not listed")
-    if found.public.keygrip not in listing.handles:
+    if not listing.candidates(found.public.keygrip):
         raise TokenFailure(f"{writing.about}: the new key cannot be used: its private half is not listed")
     return found.public
 
 
 def destroy_key(writing: Writing, key: KeyAddress) -> None:
-    """See the port. The private half goes first: what is left of a pair after a failure cannot sign any more."""
+    """See the port. The private half goes first: what is left of a pair after a failure cannot sign any more.
+
+    A private object that only its CKA_ID brings together with the key is tried before: it may be another key's.
+    """
     require_id(key.cka_id, writing.about)
     grip = key.public.keygrip
-    handle = writing.listing.handles.get(grip)
-    private = None if handle is None else writing.listing.read.get((int(ObjectClass.PRIVATE_KEY), handle))
-    doomed = [handle] if handle is not None and getattr(private, "cka_id", None) == key.cka_id else []
-    kept = handle is not None and not doomed
-    doomed += _public_halves(writing.listing, grip, key.cka_id if kept or _twins(writing.listing, grip) else None)
+    private = [one for one in writing.listing.candidates(grip) if belongs(writing, one, key.public)]
+    doomed = [one.handle for one in private if one.cka_id == key.cka_id]
+    kept = len(doomed) < len(private)
+    doomed += _public_halves(writing.listing, grip, key.cka_id if kept else None)
     if not doomed:
         raise KeyNotFound(f"{writing.about} has no key {grip.hex().upper()} with the CKA_ID {key.cka_id.hex().upper()}")
     writing.destroy(doomed)
-
-
-def _twins(listing: Listing, grip: bytes) -> bool:
-    """Whether another private object is of the same key."""
-    return sum(
-        isinstance(one, PrivateObject) and one.public is not None and one.public.keygrip == grip
-        for one in listing.read.values()
-    ) > 1  # fmt: skip
 
 
 def _public_halves(listing: Listing, grip: bytes, cka_id: bytes | None) -> list[int]:

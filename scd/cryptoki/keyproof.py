@@ -1,7 +1,8 @@
-"""A key that was taken in is used once, before anybody gives up their own copy of it."""
+"""Private keys tried out before something depends on them: their owner's copy is deleted, or they are destroyed."""
 
 from __future__ import annotations
 
+import logging
 import os
 
 from scd.cryptoki.ckr import USER_NOT_LOGGED_IN, CkrError
@@ -10,65 +11,83 @@ from scd.cryptoki.keytypes import choose
 from scd.cryptoki.keytypes.operation import Operation
 from scd.cryptoki.writing import Writing
 from scd.gcrypt import digestinfo
-from scd.gcrypt.curves import Family
-from scd.gcrypt.pkcs1 import pad_signature
+from scd.gcrypt.library import CannotCompute
+from scd.gcrypt.proof import Probe, verifies
 from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
-from scd.token.errors import InvalidData, UnsupportedAlgorithm
+from scd.token.errors import InvalidData, TokenFailure, UnsupportedAlgorithm, WrongKeyUsage
+from scd.token.pairing import PrivateObject, named
 
-_DIGEST = bytes(range(32))
-_SECRET = b"is this the key?"
-_BASE_U = {"Curve25519": 9, "X448": 5}  # RFC 7748 §4: what a secret number is multiplied with to get its public key
+log = logging.getLogger(__name__)
+
+_HASH = "sha256"
+_MAY_NOT = (WrongKeyUsage, UnsupportedAlgorithm)
 
 
-def prove(writing: Writing, wanted: NewKey, public: PublicKey) -> None:
-    """Sign and decrypt as wanted with the key that was just listed. Raises CkrError, too.
+def prove(writing: Writing, wanted: NewKey, public: PublicKey, handle: int) -> None:
+    """Sign and decrypt as wanted with the private key that was just taken in. Raises CkrError, too.
 
     gpg deletes its copy after keytocard, and modules store keys that they compute nonsense with, or nothing at all.
     A key that wants the PIN for each use is believed. Raises UnsupportedAlgorithm and WrongKeyUsage.
     """
-    operation = Operation(
-        writing.native, writing.session, writing.listing.handles[public.keygrip], writing.mechanisms, 0, None,
-        about=f"{writing.about}, the new key",
-    )  # fmt: skip
+    operation = _operation(writing, handle, "the new key")
     try:
         works = (not wanted.sign or _signs(operation, public)) and (not wanted.decrypt or _decrypts(operation, public))
-    except InvalidData:
+    except (InvalidData, TokenFailure):
         works = False
+    except CannotCompute as error:
+        raise UnsupportedAlgorithm(f"{writing.about}: whether the new key works cannot be told: {error}") from error
     except CkrError as error:
         if error.rv != USER_NOT_LOGGED_IN:
             raise
+        log.warning("op=import result=unverified %s: the new key wants the PIN for each use", writing.about)
         return
     if not works:
         raise UnsupportedAlgorithm(f"{writing.about} has stored the {public.algorithm} key, but not what it was given")
 
 
+def belongs(writing: Writing, one: PrivateObject, public: PublicKey) -> bool:
+    """Whether a listed private key is this public one's; tried where neither its attributes nor its use have told.
+
+    One that cannot be tried is believed where there is no other choice. Raises CkrError and TokenError.
+    """
+    if one.public is not None:
+        return one.public.keygrip == public.keygrip
+    name = f"private key {named(one.cka_id, one.label)}"
+    if one.always_authenticate:
+        return _only_choice(writing, one, public, name)
+    operation = _operation(writing, one.handle, name)
+    try:
+        try:
+            return _decrypts(operation, public) if one.can_sign is False else _signs(operation, public)
+        except _MAY_NOT:
+            return _signs(operation, public) if one.can_sign is False else _decrypts(operation, public)
+    except _MAY_NOT:
+        return _only_choice(writing, one, public, name)
+    except (InvalidData, TokenFailure):
+        return False
+    except CannotCompute as error:
+        raise UnsupportedAlgorithm(f"{writing.about}: whose half the {name} is cannot be told: {error}") from error
+
+
+def _only_choice(writing: Writing, one: PrivateObject, public: PublicKey, name: str) -> bool:
+    """Yes, or WrongKeyUsage."""
+    if len(writing.listing.candidates(public.keygrip)) == 1 == len(writing.listing.proposals[one.place]):
+        return True
+    raise WrongKeyUsage(f"{writing.about}: several keys share a CKA_ID, and whose half the {name} is cannot be tried")
+
+
+def _operation(writing: Writing, handle: int, name: str) -> Operation:
+    return Operation(
+        writing.native, writing.session, handle, writing.mechanisms, 0, None, about=f"{writing.about}, {name}"
+    )
+
+
 def _signs(operation: Operation, public: PublicKey) -> bool:
-    """An RSA signature is checked; for the others it is enough that there is one."""
-    if not isinstance(public, RsaPublicKey):
-        return bool(choose.sign(operation, public, _DIGEST))
-    block = digestinfo.add("sha256", _DIGEST)
-    signature = choose.sign(operation, public, block)
-    return _power(public, signature) == pad_signature(block, len(signature))
+    digest = os.urandom(digestinfo.HASH_LENGTHS[_HASH])
+    data = digestinfo.add(_HASH, digest) if isinstance(public, RsaPublicKey) else digest
+    return verifies(public, data, choose.sign(operation, public, data))
 
 
 def _decrypts(operation: Operation, public: PublicKey) -> bool:
-    """A secret made for it; on curves the base point, of which the public key itself must come."""
-    if isinstance(public, RsaPublicKey):
-        return choose.decrypt(operation, public, _power(public, _padded(_SECRET, (public.bits + 7) // 8))) == _SECRET
-    curve = public.curve_info
-    if curve.family is Family.MONTGOMERY:
-        base, expected = _BASE_U[curve.name].to_bytes(curve.q_bytes, "little"), public.q
-    else:
-        base, expected = curve.g, public.q[1 : 1 + curve.field_bytes]
-    return choose.decrypt(operation, public, base) == expected
-
-
-def _power(public: RsaPublicKey, octets: bytes) -> bytes:
-    n, e = int.from_bytes(public.n, "big"), int.from_bytes(public.e, "big")
-    return pow(int.from_bytes(octets, "big"), e, n).to_bytes((public.bits + 7) // 8, "big")
-
-
-def _padded(message: bytes, length: int) -> bytes:
-    """PKCS#1 v1.5, block type 2: no octet of the padding is zero."""
-    fill = bytes(octet or 1 for octet in os.urandom(length - len(message) - 3))
-    return b"\0\2" + fill + b"\0" + message
+    probe = Probe(public)
+    return probe.shows(public, choose.decrypt(operation, public, probe.data))

@@ -17,8 +17,7 @@ from scd.cryptoki.held import HeldToken
 from scd.cryptoki.keygen import generate
 from scd.cryptoki.keyimport import import_key
 from scd.cryptoki.keyplace import destroy_key
-from scd.cryptoki.keytypes import choose
-from scd.cryptoki.keytypes.operation import Operation
+from scd.cryptoki.keyuse import KeyUse
 from scd.cryptoki.moduleconfig import ModuleConfig
 from scd.cryptoki.native import Native
 from scd.cryptoki.nativewrites import random_octets
@@ -29,7 +28,7 @@ from scd.cryptoki.session import LoginLost, TokenSession
 from scd.cryptoki.slotevents import SlotEvents
 from scd.cryptoki.slots import Slots, mechanisms
 from scd.cryptoki.writing import Writing, require_writable
-from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
+from scd.gcrypt.pubkey import PublicKey
 from scd.token.errors import (
     KeyNotFound,
     PinRequired,
@@ -142,7 +141,7 @@ class InProcessModule:
 
         def look() -> TokenObjects | None:
             if known == REREAD:
-                self._held(token).listing.read.clear()
+                self._held(token).listing.reread()
             listing = self._listing(token)
             return listing.objects if listing.version != known else None
 
@@ -172,12 +171,11 @@ class InProcessModule:
 
     def sign(self, request: SignRequest) -> bytes:
         """See the port."""
-        return self._use_key(request, choose.sign)
+        return self._use_key(request, lambda use: use.sign(request.data))
 
     def decrypt(self, request: DecryptRequest) -> bytes:
         """See the port."""
-        agrees = not isinstance(request.key.public, RsaPublicKey)
-        return self._use_key(request, choose.decrypt, context_only_when_asked=agrees)
+        return self._use_key(request, lambda use: use.decrypt(request.data))
 
     def random(self, token: TokenId, count: int) -> bytes:
         """See the port."""
@@ -258,69 +256,43 @@ class InProcessModule:
             if not held.session.logged_in:
                 held.listing.forget_private()
 
-    def _use_key(
-        self, request: SignRequest | DecryptRequest, work: Callable[[Operation, PublicKey, bytes], bytes],
-        *, context_only_when_asked: bool = False,
-    ) -> bytes:  # fmt: skip
-        """`work` with the key. A missing PIN is noticed before anything begins, but for operations without an Init:
+    def _use_key(self, request: SignRequest | DecryptRequest, work: Callable[[KeyUse], bytes]) -> bytes:
+        """`work` with the key; with the login of the token once more, where that turns out to have ended unnoticed."""
+        token, pin = request.key.token, request.pin
 
-        there is no place for a context-specific login in them, and most tokens do without it.
-        """
-
-        address, pin = request.key, request.pin
+        def use() -> KeyUse:
+            held, key = self._find_key(request.key)
+            return KeyUse(self._native, self._config, held, partial(self._info, held.slot), key, pin)
 
         def attempt() -> bytes:
-            held = self._held(address.token)
-            key, handle = self._find_key(held, address)
-            lacking = self._lacking_pin(held, key, pin) if key.always_authenticate else None
-            if lacking is not None and not context_only_when_asked:
-                raise lacking
-            between = partial(_context_login, held.session, pin, lacking) if key.always_authenticate else None
-            operation = Operation(
-                self._native, held.session.handle, handle, held.mechanisms, self._config.private_mask, between,
-                about=f'{held.session.about}, key "{key.label}"', chosen=held.chosen.setdefault(key.keygrip, {}),
-            )  # fmt: skip
-            return work(operation, address.public, request.data)
-
-        def attempt_logged_in() -> bytes:
             try:
-                return attempt()
+                return work(use())
             except LoginLost:
-                if context_only_when_asked:  # such a token takes no PIN for what has no Init
-                    raise
-                held = self._held(address.token)
-                held.end_login()
-                held.session.login(pin)
-                return attempt()
+                if use().agrees and isinstance(request, DecryptRequest):
+                    raise  # such a token takes no PIN for what has no Init
+            held = self._held(token)
+            held.end_login()
+            held.session.login(pin)
+            return work(use())
 
-        return self._twice(address.token, attempt_logged_in)
+        return self._twice(token, attempt)
 
-    def _find_key(self, held: HeldToken, address: KeyAddress) -> tuple[KeyPair, int]:
-        """The key and its private handle; listed again when it is not known yet (it may have been hidden)."""
-        grip = address.public.keygrip
-        handle = held.listing.handles.get(grip)
-        if handle is None:
+    def _find_key(self, address: KeyAddress) -> tuple[HeldToken, KeyPair]:
+        """A key with a private object; listed again when it is not known yet (it may have been hidden)."""
+        held, grip = self._held(address.token), address.public.keygrip
+        if not held.listing.candidates(grip):
             self._listing(address.token)
-            handle = held.listing.handles.get(grip)
+            held = self._held(address.token)
         key = held.listing.key(grip)
-        if handle is not None and key is not None:
-            return key, handle
+        if key is not None and held.listing.candidates(grip):
+            return held, key
         if not held.session.logged_in and self._login_helps(held):
             raise PinRequired(f"{held.session.about}: login needed")
-        raise KeyNotFound(f"{held.session.about} has no private key for {address.public.keygrip.hex().upper()}")
+        raise KeyNotFound(f"{held.session.about} has no private key for {grip.hex().upper()}")
 
     def _login_helps(self, held: HeldToken) -> bool:
         info = self._info(held.slot)
         return info is not None and info.login_required
-
-    def _lacking_pin(self, held: HeldToken, key: KeyPair, pin: Pin | None) -> PinRequired | None:
-        """What an always-authenticate key still needs; found out before Init, because nothing may come after it."""
-        info = self._info(held.slot)
-        if not held.session.logged_in and info is not None and info.login_required:
-            return PinRequired(f"{held.session.about}: login needed")
-        if pin is None and not (info is not None and info.pinpad):
-            return PinRequired(f'{held.session.about}: key "{key.label}" wants the PIN for each use', context=True)
-        return None
 
     def _twice(self, token: TokenId, work: Callable[[], T], again: tuple[type[TokenError], ...] = _GONE) -> T:
         """`work`, once more with a new session when the first one turns out to be lost.
@@ -386,9 +358,3 @@ class InProcessModule:
                 version = int.from_bytes(os.urandom(4), "big")  # two workers never share a version by chance
                 return HeldToken(slot, session, mechanisms(self._native, slot), Listing(version))
         raise TokenNotPresent(f"{about} is not present")
-
-
-def _context_login(session: TokenSession, pin: Pin | None, lacking: PinRequired | None) -> None:
-    if lacking is not None:
-        raise lacking
-    session.context_login(pin)

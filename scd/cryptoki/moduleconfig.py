@@ -13,7 +13,8 @@ class ModuleConfig:
     handed to C_Initialize as pReserved, None for none. `private_mask` has the incumbent's bits (1 sign,
     2 sign-recover, 4 decrypt, 8 unwrap; 0 asks the token). `quirks` are values of
     `scd.cryptoki.profile.Quirk`; `profile` is the name of the provider profile that was matched, empty for none;
-    `environment` are the variables that this profile says the module reads.
+    `environment` are the variables that this profile says the module reads. `verify_signatures`: every signature,
+    not only the first of each key.
     """
 
     name: str
@@ -25,3 +26,4 @@ class ModuleConfig:
     quirks: tuple[str, ...] = ()
     profile: str = ""
     environment: tuple[str, ...] = ()
+    verify_signatures: bool = False

@@ -11,10 +11,10 @@ from typing import NoReturn
 from scd.gcrypt import sexp
 from scd.gcrypt.curve import Curve, Family
 from scd.gcrypt.curves import CURVES, curve_by_name, curve_by_oid
+from scd.gcrypt.library import public_point
 from scd.gcrypt.mpi import unsigned
 from scd.gcrypt.points import plain_point
 from scd.gcrypt.pubkey import EccPublicKey, RsaPublicKey
-from scd.gcrypt.scalar import public_point
 
 _RSA = frozenset({b"rsa", b"openpgp-rsa"})
 _ECC = frozenset({b"ecc", b"ecdsa", b"ecdh", b"eddsa"})

@@ -195,7 +195,7 @@ class Service:
         asked = challenge()
         signature = await self.sign(name, asked, "sha256", card, ask, authenticate=True)
         public = await self.find_public(name, card)
-        if public is None or not answers(public, asked, signature):
+        if public is None or not await asyncio.to_thread(answers, public, asked, signature):
             raise TokenFailure(f"the token's answer to the challenge is no signature of the key {name}")
 
     async def random(self, card: Card, count: int) -> bytes:

@@ -1,22 +1,31 @@
 """Which certificate and which public key belong to which private key.
 
 CKA_ID proposes, the public key decides; labels never count. Tokens ship with empty, duplicate and differing CKA_IDs,
-so an object that fits nowhere is left out with its reason, and never stops the others.
+so an object that fits nowhere is left out with its reason, and never stops the others. What only a CKA_ID brings
+together is a guess: whoever uses such a key proves it first, and several guesses are told apart in this way.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from scd.gcrypt.pubkey import PublicKey
 from scd.token.model import Certificate, KeyPair, Skipped
 
+Place = tuple[bytes, str]
+"""A CKA_ID and a family: the keys of one kind under one id."""
+Proposals = dict[Place, dict[bytes, PublicKey]]
+"""By place, then by keygrip."""
+
 
 @dataclass(frozen=True, slots=True)
 class PrivateObject:
-    """A CKO_PRIVATE_KEY as read. `public` when its own attributes show it; `family` is "rsa" or the curve's name."""
+    """A CKO_PRIVATE_KEY as read. `public` when its own attributes show it; `family` is "rsa" or the curve's name.
+
+    `not_of`: keygrips of which it has been seen not to be the private half.
+    """
 
     handle: int
     cka_id: bytes
@@ -26,6 +35,12 @@ class PrivateObject:
     can_sign: bool | None
     can_decrypt: bool | None
     always_authenticate: bool
+    not_of: frozenset[bytes] = frozenset()
+
+    @property
+    def place(self) -> Place:
+        """Where its public half is looked for when it does not show one."""
+        return self.cka_id, self.family
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +54,40 @@ class PublicObject:
     can_decrypt: bool | None
 
 
+@dataclass
+class Candidates:
+    """Private keys each of which may be the one that is meant, and what at least one of them may do."""
+
+    members: tuple[PrivateObject, ...]
+
+    @cached_property
+    def can_sign(self) -> bool | None:
+        """See `KeyPair`."""
+        return _either(one.can_sign for one in self.members)
+
+    @cached_property
+    def can_decrypt(self) -> bool | None:
+        """See `KeyPair`."""
+        return _either(one.can_decrypt for one in self.members)
+
+    @cached_property
+    def always_authenticate(self) -> bool:
+        """See `KeyPair`."""
+        return any(one.always_authenticate for one in self.members)
+
+
 @dataclass(slots=True)
 class Pairing:
-    """The outcome: `handles` leads from a keygrip to the private key's object handle."""
+    """The outcome. `candidates` leads from a keygrip to the private keys that may have it, the surest first.
+
+    `proposals` are the public keys, by keygrip, that a private key may have that does not show its own.
+    """
 
     keys: list[KeyPair] = field(default_factory=list)
     certificates: list[Certificate] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
-    handles: dict[bytes, int] = field(default_factory=dict)
+    candidates: dict[bytes, list[Candidates]] = field(default_factory=dict)
+    proposals: Proposals = field(default_factory=dict)
 
 
 def pair(
@@ -61,15 +102,13 @@ def pair(
     `presume`: the token hides private keys until login, so a public key, or an end-entity certificate, stands for one.
     """
     work = _Work(private, public, certificates)
-    for one in sorted(private, key=lambda one: one.public is None):  # those that show whose half they are come first
-        work.add_private(one)
+    work.add_those_that_show_their_public_half()
+    work.add_silent()
+    work.name_the_keys()
     if presume:
         work.presume_hidden()
     work.leave_the_rest()
     return work.result
-
-
-_Proposals = dict[tuple[bytes, str], dict[bytes, PublicKey]]  # by CKA_ID and family, then by keygrip
 
 
 class _Work:
@@ -87,50 +126,85 @@ class _Work:
         self.certificates = certificates
         self.public_by_grip: dict[bytes, PublicObject] = {}
         self.certificates_by_grip: dict[bytes, list[Certificate]] = {}
-        self.objects_by_id: _Proposals = {}
-        self.certified_by_id: _Proposals = {}
+        self.objects_by_id: Proposals = {}
+        self.certified_by_id: Proposals = {}
+        self.private = private
+        self.publics: dict[bytes, PublicKey] = {}
         self.known: set[bytes] = set()
         self.paired: set[int] = set()
-        self.silent = Counter((one.cka_id, one.family) for one in private if one.public is None)
         for entry in public:
             self.public_by_grip.setdefault(entry.public.keygrip, entry)
             _propose(self.objects_by_id, entry.cka_id, entry.public)
+            _propose(self.result.proposals, entry.cka_id, entry.public)
         for found in certificates:
             if found.public is not None:
                 self.certificates_by_grip.setdefault(found.public.keygrip, []).append(found)
                 _propose(self.certified_by_id, found.cka_id, found.public)
+                _propose(self.result.proposals, found.cka_id, found.public)
 
-    def add_private(self, one: PrivateObject) -> None:
-        key = one.public or self._proposed(one)
-        if key is None:
-            return
-        grip = key.keygrip
-        if grip in self.known:
-            self._skip_private(one, "the same key was found before")
-            return
-        self.result.handles[grip] = one.handle
-        self._add(key, one.cka_id, one.label, one.can_sign, one.can_decrypt, one.always_authenticate, seen=True)
+    def add_those_that_show_their_public_half(self) -> None:
+        """Several objects may be of one key, say one to sign and one to decrypt with."""
+        own: dict[bytes, list[PrivateObject]] = {}
+        for one in self.private:
+            if one.public is not None:
+                own.setdefault(one.public.keygrip, []).append(one)
+                self.publics.setdefault(one.public.keygrip, one.public)
+        self.result.candidates = {grip: [Candidates(tuple(members))] for grip, members in own.items()}
 
-    def _proposed(self, one: PrivateObject) -> PublicKey | None:
-        """The public key for a private one that does not show its own, when its CKA_ID leaves no doubt.
+    def add_silent(self) -> None:
+        """Those of one place are each a candidate for every public key there: their first use tells which is whose."""
+        owned = set(self.result.candidates)
+        alike: dict[tuple[Place, frozenset[bytes]], list[PrivateObject]] = {}
+        for one in self.private:
+            if one.public is None:
+                alike.setdefault((one.place, one.not_of), []).append(one)
+        for (place, not_of), members in alike.items():
+            proposed = self._proposed(place, not_of, owned)
+            group = Candidates(tuple(members))
+            for grip, key in proposed.items():
+                self.publics.setdefault(grip, key)
+                self.result.candidates.setdefault(grip, []).append(group)
+            if not proposed:
+                self._skip_unpaired(members)
 
-        A public key object is believed before a certificate, which may be a stranger's. Two such private keys under one
-        CKA_ID cannot be told apart, and the wrong one must never be used.
+    def _proposed(self, place: Place, not_of: frozenset[bytes], owned: set[bytes]) -> dict[bytes, PublicKey]:
+        """The public keys for private ones that do not show their own.
+
+        A public key object is believed before a certificate, which may be a stranger's, and one without a private key
+        before one that has its own, of which this may be a second object.
         """
-        place = (one.cka_id, one.family)
-        proposals = self.objects_by_id.get(place) or self.certified_by_id.get(place) or {}
-        rivals = self.silent[place]
-        if not proposals:
-            self._skip_private(
-                one, f"no {one.family} public key or certificate has its CKA_ID, and the key itself does not show one"
+        for table in (self.objects_by_id, self.certified_by_id):
+            possible = {grip: key for grip, key in table.get(place, {}).items() if grip not in not_of}
+            free = {grip: key for grip, key in possible.items() if grip not in owned}
+            if possible:
+                return free or possible
+        return {}
+
+    def _skip_unpaired(self, members: Sequence[PrivateObject]) -> None:
+        for one in members:
+            if one.not_of:
+                reason = f"it was tried, and belongs to no {one.family} public key or certificate with its CKA_ID"
+            else:
+                reason = (
+                    f"no {one.family} public key or certificate has its CKA_ID, and the key itself does not show one"
+                )
+            self._skip(f"private key {named(one.cka_id, one.label)}", reason)
+
+    def name_the_keys(self) -> None:
+        """One key for each keygrip that has candidates."""
+        for grip, groups in self.result.candidates.items():
+            first = groups[0].members[0]
+            sole = len(groups) == 1 == len(groups[0].members)
+            twin = self.public_by_grip.get(grip)
+            self._add(
+                self.publics[grip],
+                first.cka_id,
+                first.label if sole or twin is None else twin.label,
+                _either(group.can_sign for group in groups),
+                _either(group.can_decrypt for group in groups),
+                any(group.always_authenticate for group in groups),
+                seen=True,
             )
-        elif len(proposals) > 1:
-            self._skip_private(one, f"{len(proposals)} different {one.family} public keys share its CKA_ID")
-        elif rivals > 1:
-            self._skip_private(one, f"{rivals} {one.family} private keys share its CKA_ID and show no public key")
-        else:
-            return next(iter(proposals.values()))
-        return None
 
     def presume_hidden(self) -> None:
         for grip, entry in self.public_by_grip.items():
@@ -174,16 +248,19 @@ class _Work:
                 self._skip(f"public key {named(entry.cka_id, entry.label)}", "the token has no private key for it")
         self.result.certificates += [one for one in self.certificates if id(one) not in self.paired]
 
-    def _skip_private(self, one: PrivateObject, reason: str) -> None:
-        self._skip(f"private key {named(one.cka_id, one.label)}", reason)
-
     def _skip(self, what: str, reason: str) -> None:
         self.result.skipped.append(Skipped(what, reason))
 
 
-def _propose(table: _Proposals, cka_id: bytes, key: PublicKey) -> None:
-    if cka_id:  # an empty one connects nothing
-        table.setdefault((cka_id, family(key)), {})[key.keygrip] = key
+def _propose(table: Proposals, cka_id: bytes, key: PublicKey) -> None:
+    """An empty CKA_ID is one like any other: `pkcs11-tool --keypairgen` gives it to both halves."""
+    table.setdefault((cka_id, family(key)), {}).setdefault(key.keygrip, key)
+
+
+def _either(told: Iterable[bool | None]) -> bool | None:
+    """True when one is true, None when one is not known."""
+    known = set(told)
+    return True if True in known else None if None in known else False
 
 
 def family(key: PublicKey) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,11 @@ class PlainTokens(Minted):
     def write(self, label: str, kind: str, file: Path, *options: str) -> None:
         """pkcs11-tool --write-object; `kind` is privkey, pubkey or cert, `file` of DER."""
         self.tool(label, "--write-object", str(file), "--type", kind, *options)
+
+    def create(self, label: str, part: str, key: Path, cka_id: str, *uses: str) -> None:
+        """C_CreateObject of the private or public half that may do just this, of sign, decrypt and derive."""
+        script = Path(__file__).with_name("raw_object.py")
+        self._run(sys.executable, str(script), str(self.module), label, PIN, str(key), part, cka_id, ",".join(uses))
 
     def load(self, label: str, key: Path, cka_id: str) -> None:
         """softhsm2-util --import: both halves, and Ed25519 as well, which pkcs11-tool 0.23 cannot write."""

@@ -20,7 +20,10 @@ def sign(operation: Operation, curve: Curve, digest: bytes) -> bytes:
     half = len(curve.n)
     digest = digest[:half]  # all orders served have whole octets, P-521's needs no cut
     rungs = [Rung("CKM_ECDSA", lambda: operation.operate("Sign", Mechanism.ECDSA, digest, 2 * half + 16))]
-    return raw_signature(operation.first_that_works("sign", rungs), half)
+    signature = raw_signature(operation.first_that_works("sign", rungs), half)
+    if not all(0 < number < int.from_bytes(curve.n, "big") for number in _numbers(signature)):
+        raise TokenFailure(f"{operation.about}: the token's ECDSA signature is none: a number lies outside the order")
+    return signature
 
 
 def raw_signature(signature: bytes, half: int) -> bytes:
@@ -32,6 +35,11 @@ def raw_signature(signature: bytes, half: int) -> bytes:
         return b"".join(der.decode_integer(one.content).to_bytes(half, "big") for one in (r, s))
     except (ValueError, OverflowError):
         raise TokenFailure(f"the token's ECDSA signature has {len(signature)} octets instead of {2 * half}") from None
+
+
+def _numbers(signature: bytes) -> tuple[int, int]:
+    half = len(signature) // 2
+    return int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
 
 
 def derive(operation: Operation, curve: Curve, point: bytes) -> bytes:
@@ -66,6 +74,8 @@ def derive(operation: Operation, curve: Curve, point: bytes) -> bytes:
         shared = shared.rjust(curve.field_bytes, b"\0")
     if len(shared) != curve.field_bytes:
         raise TokenFailure(f"{operation.about}: a shared secret of {len(shared)} octets on {curve.name}")
+    if not any(shared):
+        raise TokenFailure(f"{operation.about}: a shared secret of nothing but zeros on {curve.name}")
     return shared
 
 

@@ -7,6 +7,7 @@ from pkcs11 import Mechanism
 from scd.cryptoki.keytypes.operation import Operation, Rung
 from scd.cryptoki.native import EddsaParams
 from scd.gcrypt.curves import Curve
+from scd.token.errors import TokenFailure
 
 
 def sign(operation: Operation, curve: Curve, message: bytes) -> bytes:
@@ -19,4 +20,7 @@ def sign(operation: Operation, curve: Curve, message: bytes) -> bytes:
         )
         for name, parameter in (("without parameters", None), ("with parameters", EddsaParams(0, 0, None)))
     ]
-    return operation.first_that_works("sign", rungs)
+    signature = operation.first_that_works("sign", rungs)
+    if len(signature) != room:
+        raise TokenFailure(f"{operation.about}: the token's signature has {len(signature)} octets instead of {room}")
+    return signature

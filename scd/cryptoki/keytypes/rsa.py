@@ -7,8 +7,9 @@ from pkcs11 import Mechanism
 from scd.cryptoki.ckr import CkrError
 from scd.cryptoki.keytypes.operation import Operation, Rung, secret_template
 from scd.gcrypt.pkcs1 import pad_signature, unpad_decrypted
+from scd.gcrypt.proof import verifies
 from scd.gcrypt.pubkey import RsaPublicKey
-from scd.token.errors import InvalidData, UnsupportedAlgorithm
+from scd.token.errors import InvalidData, TokenFailure, UnsupportedAlgorithm
 
 # `private-mask` of gnupg-pkcs11-scd 0.10 (pkcs11-helper's PKCS11H_PRIVATEMODE_MASK_*).
 SIGN, SIGN_RECOVER, DECRYPT, UNWRAP = 1, 2, 4, 8
@@ -37,7 +38,18 @@ def sign(operation: Operation, public: RsaPublicKey, block: bytes) -> bytes:
             f"{operation.about}: the token offers neither CKM_RSA_PKCS nor CKM_RSA_X_509; mechanisms that hash by "
             "themselves cannot be used, because GnuPG hands over the hash"
         )
-    return operation.first_that_works("sign", rungs).rjust(length, b"\0")
+    return _whole(operation.first_that_works("sign", rungs), operation, public, block)
+
+
+def _whole(signature: bytes, operation: Operation, public: RsaPublicKey, block: bytes) -> bytes:
+    """The signature in the modulus' length. A shorter one may be a number without its leading zeros: it is verified."""
+    length = (public.bits + 7) // 8
+    if len(signature) == length:
+        return signature
+    whole = signature.rjust(length, b"\0")
+    if len(whole) == length and verifies(public, block, whole):
+        return whole
+    raise TokenFailure(f"{operation.about}: the token's RSA signature has {len(signature)} octets instead of {length}")
 
 
 def decrypt(operation: Operation, public: RsaPublicKey, ciphertext: bytes) -> bytes:
@@ -58,11 +70,14 @@ def decrypt(operation: Operation, public: RsaPublicKey, ciphertext: bytes) -> by
         if _allowed(operation, bit, DECRYPT | UNWRAP) and operation.offers(mechanism)
     ]
     try:
-        return operation.first_that_works("decrypt", rungs)
+        plain = operation.first_that_works("decrypt", rungs)
     except CkrError as error:
         if not error.is_bad_ciphertext:
             raise
         raise InvalidData(_MALFORMED) from None
+    if len(plain) > length - 11:
+        raise InvalidData(_MALFORMED)
+    return plain
 
 
 def _allowed(operation: Operation, bit: int, family: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import calendar
 import time
 from dataclasses import replace
@@ -72,7 +73,7 @@ async def _target(conn: Connection, args: Arguments) -> Target:
 async def _keydata(conn: Connection) -> tuple[PrivateKey, int | None]:
     data = await conn.inquire("KEYDATA", limit=KEYDATA_LIMIT)
     try:
-        return parse_private_key(bytes(data))
+        return await asyncio.to_thread(parse_private_key, bytes(data))  # it computes the public half
     except ValueError as error:
         raise CommandError(GpgErr.INV_DATA, str(error)) from None
     finally:

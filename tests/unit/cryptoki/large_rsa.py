@@ -47,12 +47,11 @@ def _prime(bits: int, digits: int, offset: int) -> int:
 
 
 @lru_cache
-def large_rsa(bits: int) -> rsa.RSAPrivateKey:
+def large_rsa(bits: int, e: int = 65537) -> rsa.RSAPrivateKey:
     """The key of 8192 or 16384 bits."""
     half = bits // 2
     p = _prime(half, _pi(half - 130), _PI_OFFSET[half])
     q = _prime(half, _e(half - 130), _E_OFFSET[half])
-    e = 65537
     d = pow(e, -1, (p - 1) * (q - 1) // 2)
     numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), rsa.RSAPublicNumbers(e, p * q))
     return numbers.private_key(unsafe_skip_rsa_key_validation=True)

@@ -37,10 +37,21 @@ def test_only_what_it_is_for_is_tried(desk: Desk) -> None:
     assert desk.native.count("C_DeriveKey") == 0
 
 
-def test_a_key_that_was_garbled_is_not_kept(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("name", "sign", "decrypt"),
+    [
+        ("nistp256", True, False),
+        ("nistp256", False, True),
+        ("nistp256", True, True),
+        ("ed25519", True, False),
+        ("cv25519", False, True),
+    ],
+)
+def test_a_key_that_was_garbled_is_not_kept(desk: Desk, name: str, sign: bool, decrypt: bool) -> None:
     desk.writes.garbles = 2
+    private, _ = parse_private_key(KEYTOCARD[name][1])
     with pytest.raises(UnsupportedAlgorithm, match="not what it was given"):
-        take_in(desk, sign=False, decrypt=True)
+        desk.module.import_key(ImportRequest(desk.id, private, PLACE, "new", sign, decrypt))
     assert not desk.token.objects
 
 

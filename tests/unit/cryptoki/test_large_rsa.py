@@ -17,19 +17,20 @@ from tests.unit.cryptoki.memory_module import MemoryNative, module
 from tests.unit.cryptoki.memory_token import Bulk, MemoryToken
 
 BITS = (8192, 16384)
+UNVERIFIABLE = (1 << 66) + 17  # a public exponent that OpenSSL does not take at these lengths
 TOKEN = TokenId("memory", "memory", "0001", "large")
 
 
-def token_with(bits: int, **switches: object) -> MemoryToken:
+def token_with(bits: int, e: int = 65537, **switches: object) -> MemoryToken:
     """The key only repeats what it is to compute with: how long a big number takes is not the question."""
     token = MemoryToken("large", **switches)  # type: ignore[arg-type]  # handed through
-    handle = token.add_key(large_rsa(bits), b"\1", "large")
+    handle = token.add_key(large_rsa(bits, e), b"\1", "large")
     token.objects[handle].compute = lambda data: data
     return token
 
 
-def address(bits: int) -> KeyAddress:
-    return KeyAddress(TOKEN, b"\1", public_of(large_rsa(bits)))
+def address(bits: int, e: int = 65537) -> KeyAddress:
+    return KeyAddress(TOKEN, b"\1", public_of(large_rsa(bits, e)))
 
 
 @pytest.mark.parametrize("bulk", Bulk)
@@ -47,12 +48,15 @@ def test_its_attributes_are_read_whole(bits: int, bulk: Bulk) -> None:
 
 @pytest.mark.parametrize("bits", BITS)
 def test_signatures_and_plaintexts_have_room(bits: int) -> None:
+    """A key that shows its public half is believed where its signatures cannot be verified."""
     length = bits // 8
-    under = module(MemoryNative(token_with(bits, ways=frozenset({("Sign", M.RSA_X_509), ("Decrypt", M.RSA_X_509)}))))
+    ways = frozenset({("Sign", M.RSA_X_509), ("Decrypt", M.RSA_X_509)})
+    key = address(bits, UNVERIFIABLE)
+    under = module(MemoryNative(token_with(bits, UNVERIFIABLE, ways=ways)))
     under.login(TOKEN, PIN)
     longest = b"m" * (length - 11)
-    assert under.sign(SignRequest(address(bits), longest)) == pad_signature(longest, length)
+    assert under.sign(SignRequest(key, longest)) == pad_signature(longest, length)
     padded = b"\0\2" + b"p" * 8 + b"\0" + longest
-    assert under.decrypt(DecryptRequest(address(bits), padded)) == longest
+    assert under.decrypt(DecryptRequest(key, padded)) == longest
     with pytest.raises(InvalidData):
-        under.sign(SignRequest(address(bits), longest + b"m"))
+        under.sign(SignRequest(key, longest + b"m"))

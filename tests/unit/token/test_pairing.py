@@ -47,6 +47,13 @@ def only(result: Pairing) -> KeyPair:
     return key
 
 
+def handles(result: Pairing) -> dict[bytes, list[int]]:
+    """By keygrip, the private objects that may be it."""
+    return {
+        grip: [one.handle for group in groups for one in group.members] for grip, groups in result.candidates.items()
+    }
+
+
 def reasons(result: Pairing) -> list[str]:
     return [one.reason for one in result.skipped]
 
@@ -55,7 +62,7 @@ def test_a_private_key_finds_its_public_half_by_cka_id() -> None:
     result = pair([private(7, b"\1", p256(1))], [public(b"\2", p256(2)), public(b"\1", p256(1))], [], presume=False)
     assert only(result).public == p256(1)
     assert only(result).private_seen
-    assert result.handles == {p256(1).keygrip: 7}
+    assert handles(result) == {p256(1).keygrip: [7]}
     assert reasons(result) == ["the token has no private key for it"]
 
 
@@ -98,7 +105,7 @@ def test_of_several_certificates_the_one_with_the_same_cka_id_wins_then_the_newe
 def test_equal_cka_ids_of_different_kinds_are_told_apart_by_the_kind() -> None:
     keys = [private(1, b"\1", rsa(1)), private(2, b"\1", p256(1))]
     result = pair(keys, [public(b"\1", p256(1)), public(b"\1", rsa(1))], [], presume=False)
-    assert result.handles == {rsa(1).keygrip: 1, p256(1).keygrip: 2}
+    assert handles(result) == {rsa(1).keygrip: [1], p256(1).keygrip: [2]}
     assert result.skipped == []
 
 
@@ -109,37 +116,57 @@ def test_a_private_key_without_any_public_half_is_left_out() -> None:
     assert "no NIST P-256 public key or certificate has its CKA_ID" in result.skipped[0].reason
 
 
-def test_two_public_keys_under_one_cka_id_leave_the_private_key_out() -> None:
+def test_of_two_public_keys_under_one_cka_id_either_may_be_the_private_keys() -> None:
     result = pair([private(1, b"\1", p256(1))], [public(b"\1", p256(1)), public(b"\1", p256(2))], [], presume=False)
-    assert result.keys == []
-    assert reasons(result)[0] == "2 different NIST P-256 public keys share its CKA_ID"
+    assert handles(result) == {p256(1).keygrip: [1], p256(2).keygrip: [1]}
+    assert result.skipped == []
 
 
-def test_two_silent_private_keys_under_one_cka_id_are_both_left_out() -> None:
-    keys = [private(1, b"\1", p256(1)), private(2, b"\1", p256(2))]
-    result = pair(keys, [public(b"\1", p256(1))], [], presume=False)
+def test_two_silent_private_keys_under_one_cka_id_may_each_be_the_one() -> None:
+    keys = [private(1, b"\1", p256(1), can_sign=True), private(2, b"\1", p256(2), can_sign=False, can_decrypt=True)]
+    result = pair(keys, [public(b"\1", p256(1), "shown")], [], presume=False)
+    assert handles(result) == {p256(1).keygrip: [1, 2]}
+    assert (only(result).can_sign, only(result).can_decrypt, only(result).label) == (True, True, "shown")
+
+
+def test_a_private_key_that_was_proven_leaves_the_other_public_key_to_the_others() -> None:
+    proven, other = private(1, b"", p256(1), shown=True), private(2, b"", p256(2))
+    result = pair([other, proven], [public(b"", p256(1)), public(b"", p256(2))], [], presume=False)
+    assert handles(result) == {p256(1).keygrip: [1], p256(2).keygrip: [2]}
+
+
+def test_a_private_key_is_no_candidate_for_what_it_was_seen_not_to_be() -> None:
+    one = replace(private(1, b"\1", p256(1)), not_of=frozenset({p256(2).keygrip}))
+    certified = certificate(b"\1", p256(1), "mine")
+    result = pair([one], [public(b"\1", p256(2))], [certified], presume=False)
+    assert handles(result) == {p256(1).keygrip: [1]}
+    result = pair([one], [public(b"\1", p256(2))], [], presume=False)
     assert result.keys == []
-    assert reasons(result)[:2] == ["2 NIST P-256 private keys share its CKA_ID and show no public key"] * 2
+    assert "it was tried" in reasons(result)[0]
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_key_that_shows_its_public_half_goes_before_a_silent_one(order: int) -> None:
     keys = [private(1, b"\1", p256(2)), private(2, b"\1", p256(1), shown=True)][::order]
     result = pair(keys, [public(b"\1", p256(1))], [], presume=False)
-    assert result.handles == {p256(1).keygrip: 2}
-    assert reasons(result) == ["the same key was found before"]
+    assert handles(result) == {p256(1).keygrip: [2, 1]}
 
 
-def test_the_same_key_twice_is_one_key() -> None:
-    keys = [private(1, b"\1", rsa(1), shown=True), private(2, b"\2", rsa(1), shown=True)]
+def test_the_same_key_twice_is_one_key_that_can_what_either_can() -> None:
+    keys = [
+        private(1, b"\1", rsa(1), shown=True, can_sign=True, can_decrypt=False),
+        private(2, b"\2", rsa(1), shown=True, can_sign=False, can_decrypt=True),
+    ]
     result = pair(keys, [], [], presume=False)
-    assert result.handles == {rsa(1).keygrip: 1}
-    assert reasons(result) == ["the same key was found before"]
+    assert handles(result) == {rsa(1).keygrip: [1, 2]}
+    assert (only(result).can_sign, only(result).can_decrypt) == (True, True)
+    assert result.skipped == []
 
 
-def test_empty_cka_ids_pair_nothing() -> None:
+def test_empty_cka_ids_pair_like_any_other() -> None:
+    """`pkcs11-tool --keypairgen` without --id."""
     result = pair([private(1, b"", p256(1))], [public(b"", p256(1))], [], presume=False)
-    assert result.keys == []
+    assert handles(result) == {p256(1).keygrip: [1]}
 
 
 def test_a_guessed_exponent_gives_way_to_the_one_of_the_public_object() -> None:
@@ -168,7 +195,7 @@ class TestBeforeLogin:
     def test_a_public_object_stands_for_its_hidden_private_half(self) -> None:
         result = pair([], [public(b"\1", p256(1), can_sign=True)], [], presume=True)
         assert (only(result).private_seen, only(result).can_sign) == (False, True)
-        assert result.handles == {}
+        assert result.candidates == {}
         assert result.skipped == []
 
     def test_an_end_entity_certificate_stands_for_one(self) -> None:
@@ -197,7 +224,7 @@ class TestBeforeLogin:
     def test_a_private_key_that_is_visible_is_not_presumed_once_more(self) -> None:
         result = pair([private(5, b"\1", p256(1))], [public(b"\1", p256(1))], [], presume=True)
         assert only(result).private_seen
-        assert result.handles == {p256(1).keygrip: 5}
+        assert handles(result) == {p256(1).keygrip: [5]}
 
 
 IDS = st.sampled_from([b"", b"\1", b"\2", b"\3" * 20])
@@ -232,17 +259,17 @@ def test_no_heap_of_objects_is_too_odd(
     result = pair(privates, publics, certificates, presume=presume)
     grips = [key.keygrip for key in result.keys]
     assert len(grips) == len(set(grips))
-    assert {key.keygrip for key in result.keys if key.private_seen} == result.handles.keys()
+    assert {key.keygrip for key in result.keys if key.private_seen} == result.candidates.keys()
     by_handle = {one.handle: one for one in privates}
     for key in result.keys:
-        if key.private_seen:
-            behind = by_handle[result.handles[key.keygrip]]
+        for handle in handles(result).get(key.keygrip, []):
+            behind = by_handle[handle]
             assert behind.family == family(key.public)
             assert behind.public is None or behind.public.keygrip == key.keygrip
         if key.certificate:
             assert key.certificate.public == key.public
     left_out = sum(one.what.startswith("private key") for one in result.skipped)
-    assert left_out + len(result.handles) == len(privates)
+    assert left_out + len({handle for found in handles(result).values() for handle in found}) == len(privates)
     attached = {id(key.certificate) for key in result.keys} - {id(None)}
     assert len(attached) + len(result.certificates) == len(certificates)
 
