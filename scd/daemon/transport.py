@@ -30,25 +30,84 @@ class Transport(Protocol):
         """Let go of the client."""
 
 
+class Incoming:
+    """Octets from a descriptor, which stays registered with the loop from one read to the next.
+
+    `take` reads without blocking what has come, and gives no octets at the end; OSError is an end, too.
+    """
+
+    def __init__(self, descriptor: int, take: Callable[[], bytes]) -> None:
+        self._descriptor = descriptor
+        self._take = take
+        self._loop = asyncio.get_running_loop()
+        self._reading: asyncio.Future[bytes] | None = None
+        self._watched = False
+
+    async def read(self) -> bytes:
+        """Some octets, after at least the others' turn."""
+        if not self._watch():
+            await asyncio.sleep(0)
+            return self._taken()
+        self._reading = self._loop.create_future()
+        try:
+            return await self._reading
+        finally:
+            self._reading = None
+
+    def close(self) -> None:
+        """Wait no more; the descriptor may be closed."""
+        if self._watched:
+            self._watched = False
+            self._loop.remove_reader(self._descriptor)
+
+    def _watch(self) -> bool:
+        if not self._watched:
+            try:
+                self._loop.add_reader(self._descriptor, self._came)
+            except PermissionError:  # EPERM, epoll_ctl(2): a regular file or /dev/null never blocks
+                return False
+            self._watched = True
+        return True
+
+    def _came(self) -> None:
+        """The octets are taken here: until then the loop says again and again that they are there."""
+        if self._reading is None or self._reading.done():
+            self.close()
+            return
+        with contextlib.suppress(BlockingIOError):
+            self._reading.set_result(self._taken())
+
+    def _taken(self) -> bytes:
+        try:
+            return self._take()
+        except BlockingIOError:
+            raise
+        except OSError:
+            return b""
+
+
 class SocketTransport:
     """A connected stream socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._sock = sock
+        self._incoming = Incoming(sock.fileno(), lambda: sock.recv(CHUNK))
         self._loop = asyncio.get_running_loop()
 
     async def read(self) -> bytes:
-        await asyncio.sleep(0)  # sock_recv does not wait where there is something
-        try:
-            return await self._loop.sock_recv(self._sock, CHUNK)
-        except ConnectionError:
-            return b""
+        return await self._incoming.read()
 
     async def write(self, octets: bytes) -> None:
-        await self._loop.sock_sendall(self._sock, octets)
+        try:
+            sent = self._sock.send(octets)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(octets):
+            await self._loop.sock_sendall(self._sock, octets[sent:])
 
     def close(self) -> None:
+        self._incoming.close()
         self._sock.close()
 
 
@@ -59,25 +118,22 @@ class StdioTransport:
     """
 
     def __init__(self, read_fd: int, write_fd: int) -> None:
-        self._read_fd = read_fd
         self._write_fd = write_fd
         self._loop = asyncio.get_running_loop()
+        self._read_fd = read_fd
+        self._incoming = Incoming(read_fd, lambda: os.read(read_fd, CHUNK))
         self._sock = _socket_at(write_fd)
         self._writable = select.poll()
         self._writable.register(write_fd, select.POLLOUT)
 
     async def read(self) -> bytes:
-        await _when_ready(self._read_fd, self._loop.add_reader, self._loop.remove_reader)
-        try:
-            return os.read(self._read_fd, CHUNK)
-        except OSError:
-            return b""
+        return await self._incoming.read()
 
     async def write(self, octets: bytes) -> None:
         rest = memoryview(octets)
         while rest:
             if not self._writable.poll(0):
-                await _when_ready(self._write_fd, self._loop.add_writer, self._loop.remove_writer)
+                await self._can_write()
             rest = rest[self._send(rest[:_SURE]) :]
 
     def _send(self, octets: memoryview) -> int:
@@ -88,6 +144,7 @@ class StdioTransport:
 
     def close(self) -> None:
         """Hang up: whoever waits for our end of the pipe need not wait for the workers. The descriptors stay taken."""
+        self._incoming.close()
         if self._sock is not None:
             self._sock.close()
         with contextlib.suppress(OSError):  # too many open files: they are closed when the process ends
@@ -96,21 +153,13 @@ class StdioTransport:
             os.dup2(null, self._write_fd)
             os.close(null)
 
-
-async def _when_ready(
-    descriptor: int, watch: Callable[[int, Callable[[], None]], object], forget: Callable[[int], object]
-) -> None:
-    """Until the descriptor can be used without blocking; at least the others' turn."""
-    ready = asyncio.Event()
-    try:
-        watch(descriptor, ready.set)
-    except PermissionError:  # EPERM, epoll_ctl(2): it never blocks
-        await asyncio.sleep(0)
-        return
-    try:
-        await ready.wait()
-    finally:
-        forget(descriptor)
+    async def _can_write(self) -> None:
+        writable = asyncio.Event()
+        self._loop.add_writer(self._write_fd, writable.set)  # what epoll refuses polls writable
+        try:
+            await writable.wait()
+        finally:
+            self._loop.remove_writer(self._write_fd)
 
 
 def _socket_at(descriptor: int) -> socket.socket | None:

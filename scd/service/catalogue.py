@@ -36,7 +36,7 @@ class CardKey:
         """Letters of `scae`: all that the key can do, whatever is shown of it."""
         return capabilities(self.pair)
 
-    @property
+    @cached_property
     def address(self) -> KeyAddress:
         return KeyAddress(self.card.token.id, self.pair.cka_id, self.pair.public)
 

@@ -5,6 +5,8 @@ a dataclass as the list of its fields in order, one of several dataclasses as [n
 member's name. Octets never pass through JSON: in the header stands their length, their content follows as a
 blob, in the same order.
 
+Where a key is looked for is said with each signature: such a value is a blob of its own, encoded and decoded once.
+
 Decoding is strict. What the types do not allow is a FrameError, and nothing but these types is built.
 """
 
@@ -14,14 +16,17 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from scd.cryptoki.worker.frames import FrameError
+from scd.token.port import KeyAddress
 from scd.token.secrets import Pin
 
 _HEADER_LENGTH = 4
+_REPEATED = (KeyAddress,)
+_MOST_REMEMBERED = 1024
 
 
 def _no_constant(name: str) -> object:
@@ -149,8 +154,35 @@ def form(hint: Any) -> Form:
     if isinstance(hint, type) and issubclass(hint, Enum):
         return _enum(hint)
     if is_dataclass(hint) and isinstance(hint, type):
-        return record(hint)
+        kind: Any = hint
+        return _remembered(kind) if kind in _REPEATED else record(kind)
     raise TypeError(f"frames do not carry '{hint}'")
+
+
+def _remembered(kind: Any) -> Form:
+    """A dataclass as a blob that is looked up: the same few values come again and again. They are immutable."""
+    name, values = kind.__name__, record(kind)
+
+    @lru_cache(_MOST_REMEMBERED)
+    def pack(value: object) -> bytes:
+        return encoded(name, values, value)
+
+    @lru_cache(_MOST_REMEMBERED)
+    def unpack(octets: bytes) -> object:
+        return decoded(octets, lambda given: _only(name, given, values))[1]
+
+    def encode(value: object, blobs: list[bytes]) -> object:
+        if type(value) is not kind:
+            raise TypeError(f"{type(value).__name__} does not belong here")
+        return _put(pack(value), blobs)
+
+    return Form(encode, lambda value, blobs: unpack(blobs.take(value)))
+
+
+def _only(name: str, given: str, values: Form) -> Form:
+    if given != name:
+        raise FrameError(f"a {name} belongs here")
+    return values
 
 
 _PLAIN = (bool, int, float, str, NoneType)
