@@ -244,7 +244,7 @@ class Service:
         if not found:
             found, pin = await self._find_hidden(name, card, purpose, ask)
         if not found:
-            raise KeyNotFound(f"no token has a key called {name}")
+            raise self._missing(name)
         gone: TokenError | None = None
         try:
             for key in found:
@@ -259,6 +259,13 @@ class Service:
         assert gone is not None
         await self.rescan()
         raise gone
+
+    def _missing(self, name: str) -> TokenError:
+        """No such key, as far as can be said."""
+        doubt = self.catalogue.registry.doubt()
+        if doubt:
+            return TokenFailure(f"no key called {name} was found, but {doubt}")
+        return KeyNotFound(f"no token has a key called {name}")
 
     async def _find_hidden(
         self, name: str, card: Card | None, purpose: str, ask: Asker

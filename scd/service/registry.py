@@ -45,6 +45,7 @@ class RegisteredModule:
     tokens: tuple[TokenInfo, ...] = ()
     objects: dict[TokenId, TokenObjects] = field(default_factory=dict)
     error: str | None = None
+    is_unavailable: bool = False  # because it could not even be loaded
     _look: asyncio.Task[None] | None = None
     _patience_ends: float = 0.0  # for the look that is under way, by the loop's clock
     _event: asyncio.Task[None] | None = None
@@ -137,6 +138,7 @@ class RegisteredModule:
         """Nothing waits for the module any more; `waiting` is what it has not answered yet."""
         if waiting is not None:
             self.error = f"module {self.name}: it has not answered within {PATIENCE_S:g} s"
+            self.is_unavailable = False
         if not self.is_left_out:
             log.warning("module=%s op=tokens result=slow: it is left out until it answers", self.name)
             self._return = tasks.start("return", self._come_back(waiting))
@@ -160,6 +162,7 @@ class RegisteredModule:
             if cause != self.error:
                 log.error("module=%s op=tokens result=%s", self.name, cause)
             self.tokens, self.objects, self.error = (), {}, cause
+            self.is_unavailable = isinstance(error, ModuleUnavailable)
             if isinstance(error, ModuleTimeout):
                 self._leave_out()
             return
@@ -169,7 +172,7 @@ class RegisteredModule:
             if token.initialized:
                 known = self.objects.get(token.id)
                 objects[token.id] = await self.listed(token.id) if again or known is None else known
-        self.tokens, self.objects, self.error = tokens, objects, self._late
+        self.tokens, self.objects, self.error, self.is_unavailable = tokens, objects, self._late, False
         self._seen = True
         if self._late is not None:
             self._leave_out()
@@ -211,6 +214,15 @@ class Registry:
     def __init__(self, modules: tuple[RegisteredModule, ...], without_modules: str = "no module is configured") -> None:
         self.modules = modules
         self.without_modules = without_modules
+
+    def doubt(self) -> str:
+        """Which modules could not say what they have, so that what was not found may well be there; empty for none.
+
+        One that cannot be loaded leaves no doubt: it is not in use.
+        """
+        return "; ".join(
+            f"module {one.name} failed: {one.failure}" for one in self.modules if one.failure and not one.is_unavailable
+        )
 
     async def rescan(self, *, again: bool = False) -> None:
         """`RegisteredModule.rescan` for all at once."""

@@ -79,7 +79,7 @@ async def test_a_key_that_is_nowhere_is_not_looked_for_on_a_token_that_hangs() -
     await client.ask("SERIALNO")
     later.hold(Op.TOKENS)
     await client.ask("SETDATA " + "00" * 32)
-    assert (await client.ask(f"PKSIGN --hash=sha256 {GRIP}")).code == GpgErr.NO_SECKEY
+    assert (await client.ask(f"PKSIGN --hash=sha256 {GRIP}")).code == GpgErr.CARD
     assert now() == 5
     assert later.count(Op.LOGIN) == 0
     client.task.cancel()

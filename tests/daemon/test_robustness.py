@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scd.daemon.daemon import Daemon
 from scd.daemon.slowdown import FREE_FAILURES, PAUSE_S, Slowdown
 from scd.gcrypt import digestinfo
-from scd.token.errors import ModuleCrashed, ModuleTimeout, ModuleUnavailable, TokenFailure, TokenRemoved
+from scd.token.errors import ModuleCrashed, ModuleTimeout, ModuleUnavailable, TokenError, TokenFailure, TokenRemoved
 from tests.daemon.memory import Client, service_over, with_client
 from tests.daemon.test_signing import grip
 from tests.fakes.fake_module import FakeModule, Op
@@ -125,6 +125,30 @@ def test_a_broken_module_leaves_the_others_alone() -> None:
     async def _(client: Client) -> None:
         assert (await client.ask("SERIALNO")).code == 0
         assert len((await client.ask("KEYINFO --list")).status("KEYINFO")) == 7
+
+
+@pytest.mark.parametrize(
+    ("error", "signing", "reading"),
+    [
+        (TokenFailure("C_GetSlotList: CKR_DEVICE_ERROR"), 108, 108),
+        (ModuleTimeout("it hangs"), 108, 108),
+        (ModuleCrashed("it crashed"), 108, 108),
+        (ModuleUnavailable("cannot be loaded"), 17, 27),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_a_key_is_missed_only_when_every_module_in_use_said_what_it_has(
+    error: TokenError, signing: int, reading: int
+) -> None:
+    broken, whole = FakeModule(FakeToken("gone")), FakeModule(work_token())
+    broken.fail_next(Op.TOKENS, *[error] * 20)
+
+    @with_client(broken, whole)
+    async def _(client: Client) -> None:
+        await client.ask(f"SETDATA {DATA}")
+        assert (await client.ask(f"PKSIGN --hash=sha256 {'A' * 40}")).code == signing
+        assert (await client.ask(f"PKDECRYPT {'A' * 40}")).code == signing
+        assert (await client.ask(f"READKEY {'A' * 40}")).code == reading
 
 
 def test_one_odd_token_leaves_the_others_alone() -> None:

@@ -83,7 +83,8 @@ def test_a_worker_that_does_not_answer_is_ended_and_replaced(start: Start, blank
     handle = processes.open_handles([worker])
     os.kill(worker, signal.SIGSTOP)
 
-    assert ask(running.client, blank, "SETATTR DISP-NAME Alice").code == TIMEOUT
+    # Whether its card is still there is asked first; when that is what is not answered, the next worker does the rest.
+    assert ask(running.client, blank, "SETATTR DISP-NAME Alice").code in (0, TIMEOUT)
 
     assert not processes.wait_for_end(handle, 10)
     assert ask(running.client, blank, "SETATTR DISP-NAME Alice").ok

@@ -82,6 +82,28 @@ def log() -> bytes:
     return b"logged"
 
 
+def flood() -> bytes:
+    """Records for the log, for ever."""
+    while True:
+        logging.getLogger("some.module").warning("once more")
+
+
+def speak_at_length() -> bytes:
+    """One record that is as long as a file."""
+    logging.getLogger("some.module").warning("long " * 100_000)
+    return b"logged"
+
+
+def mutter() -> bytes:
+    """An error whose words, a path's for example, are not all Unicode."""
+    raise WrongKeyUsage("not with /tmp/\udcff")
+
+
+def raw(header: bytes) -> bytes:
+    """A reply of which the worker's own code knows nothing."""
+    return frames.frame(len(header).to_bytes(4, "big") + header, 1)
+
+
 def close_socket() -> bytes:
     """Some modules close all descriptors they do not know."""
     os.closerange(DESCRIPTOR, 64)
@@ -120,6 +142,13 @@ BEHAVIOUR: dict[bytes, Callable[[], bytes]] = {
     b"need pin": need_pin,
     b"refuse": refuse,
     b"log": log,
+    b"flood": flood,
+    b"speak at length": speak_at_length,
+    b"mutter": mutter,
+    b"a record too long": lambda: send(raw(b'["LogRecord",[30,"a","' + b"x" * 5000 + b'"]]')),
+    b"a name too long": lambda: send(raw(b'["LogRecord",[30,"' + b"x" * 5000 + b'","a"]]')),
+    b"surrogate": lambda: send(raw(rb'["Failure",["WrongKeyUsage","\ud800",false]]')),
+    b"surrogate in the log": lambda: send(raw(rb'["LogRecord",[30,"a","\uDFFF"]]')),
     b"close socket": close_socket,
     b"fork and exit": fork_and_exit,
     b"pid": lambda: str(os.getpid()).encode(),

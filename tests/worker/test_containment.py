@@ -22,6 +22,11 @@ from tests.worker.workers import ended, is_reaped, sign, worker
         (b"fork and exit", "exited with status 0"),
         (b"garbage", "bad frame"),
         (b"oversize", "bad frame"),
+        (b"surrogate", "bad frame"),
+        (b"surrogate in the log", "bad frame"),
+        (b"flood", "floods the log"),
+        (b"a record too long", "floods the log"),
+        (b"a name too long", "floods the log"),
     ],
 )
 @in_loop
@@ -141,3 +146,26 @@ async def test_log_records_are_handed_on_above_the_level(caplog: pytest.LogCaptu
     assert [r.getMessage() for r in caplog.records if "some.module" in r.getMessage()] == [
         "module=odd some.module: tokens=2 and more"
     ]
+
+
+@in_loop
+async def test_what_a_flood_leaves_in_the_log_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    async with worker() as module:
+        with pytest.raises(ModuleCrashed):
+            await module.sign(sign(b"flood"))
+        assert caplog.text.count("once more") == 1000
+        for _ in range(1001):
+            await module.sign(sign(b"log"))  # a record with each question is no flood
+        assert module.epoch == 2
+
+
+@in_loop
+async def test_a_record_of_the_worker_s_own_is_cut_and_words_that_are_no_unicode_are_mended(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with worker() as module:
+        assert await module.sign(sign(b"speak at length")) == b"logged"
+        assert 700 < caplog.text.count("long ") < 900
+        with pytest.raises(WrongKeyUsage, match=r"^not with /tmp/\?$"):
+            await module.sign(sign(b"mutter"))
+        assert module.epoch == 1

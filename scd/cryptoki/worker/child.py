@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from scd.cryptoki.moduleconfig import ModuleConfig
 from scd.cryptoki.worker.frames import FrameError, FrameSplitter, frame
 from scd.cryptoki.worker.messages import (
+    LONGEST_RECORD,
     Answer,
     Close,
     Configure,
@@ -211,7 +212,7 @@ class _Forwarder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(OSError):  # without listeners what is being done goes on to its end all the same
-            self._channel.send(LogRecord(record.levelno, record.name, record.getMessage()))
+            self._channel.send(LogRecord(record.levelno, record.name, record.getMessage()[:LONGEST_RECORD]))
 
 
 def _forward_logs(channel: _Channel, level: int) -> None:

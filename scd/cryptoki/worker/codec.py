@@ -33,6 +33,7 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no number")
 
 
+_SURROGATE = b"\\ud"  # of an escape in JSON, in lower case; others begin so as well
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 _from_json = json.JSONDecoder(parse_constant=_no_constant).decode
 
@@ -67,19 +68,26 @@ class Form(NamedTuple):
     decode: Callable[[object, _Blobs], Any]
 
 
-def encoded(name: str, kind: Form, value: object) -> bytes:
-    """The body of a frame with `value` under this name. Raises FrameError for a value that has no place in one."""
+def encoded(name: str, kind: Form, value: object, *, unicode: bool = False) -> bytes:
+    """The body of a frame with `value` under this name. Raises FrameError for a value that has no place in one.
+
+    `unicode`: lone surrogates, which texts have in place of octets that are no UTF-8, become question marks.
+    """
     blobs: list[bytes] = []
     try:
         header = _to_json([name, kind.encode(value, blobs)]).encode("ascii")
+        if unicode and _SURROGATE in header:
+            text = json.dumps(_from_json(header.decode("ascii")), ensure_ascii=False)
+            header = _to_json(_from_json(text.encode("utf-8", "replace").decode())).encode("ascii")
     except (TypeError, ValueError, AttributeError):
         raise FrameError(f"a {name} with a field of a wrong type") from None
     return b"".join((len(header).to_bytes(_HEADER_LENGTH, "big"), header, *blobs))
 
 
-def decoded(body: bytes, kind_of: Callable[[str], Form]) -> tuple[str, Any]:
+def decoded(body: bytes, kind_of: Callable[[str], Form], *, unicode: bool = False) -> tuple[str, Any]:
     """Name and value in `body`; `kind_of` tells from the name which form the value has.
 
+    `unicode`: lone surrogates are refused, since they fail later, in whatever writes the text.
     Raises FrameError and nothing else, if `kind_of` does not.
     """
     end = _HEADER_LENGTH + int.from_bytes(body[:_HEADER_LENGTH], "big")
@@ -87,8 +95,10 @@ def decoded(body: bytes, kind_of: Callable[[str], Form]) -> tuple[str, Any]:
         raise FrameError("the header reaches over the frame's end")
     try:
         header = _from_json(str(body[_HEADER_LENGTH:end], "ascii"))
+        if unicode and _SURROGATE in body[_HEADER_LENGTH:end].lower():
+            json.dumps(header, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
-        raise FrameError("the header is no JSON") from None
+        raise FrameError("the header is no JSON, or not of Unicode") from None
     name, value = _name_and_value(header)
     blobs = _Blobs(body, end)
     message = kind_of(name).decode(value, blobs)

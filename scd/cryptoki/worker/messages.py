@@ -67,6 +67,10 @@ class Failure:
         return kind(self.message)
 
 
+LONGEST_RECORD = 4000
+"""Characters of a log record's text; the worker cuts longer ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogRecord:
     """A line for the daemon's log, sent unasked; `level` is the number of the `logging` module."""
@@ -103,13 +107,15 @@ def decode_request(body: bytes) -> Request:
 def encode_reply(reply: Reply, method: str) -> bytes:
     """The body of a frame with the reply to a call of `method` (empty where none was called). Raises FrameError."""
     if isinstance(reply, Answer):
-        return encoded(_ANSWER, _result(method), reply.value)
-    return encoded(*_as_record(reply, _REPLIES))
+        return encoded(_ANSWER, _result(method), reply.value, unicode=True)
+    return encoded(*_as_record(reply, _REPLIES), unicode=True)
 
 
 def decode_reply(body: bytes, method: str) -> Reply:
     """The reply in `body`, an answer as `method` returns it. Raises FrameError and nothing else."""
-    name, value = decoded(body, lambda name: _result(method) if name == _ANSWER else _record(name, _REPLIES))
+    name, value = decoded(
+        body, lambda name: _result(method) if name == _ANSWER else _record(name, _REPLIES), unicode=True
+    )
     return Answer(value) if name == _ANSWER else value
 
 

@@ -8,13 +8,16 @@ import signal
 from collections.abc import Callable
 
 from scd.cryptoki.worker.frames import FrameError, FrameSplitter, frame
-from scd.cryptoki.worker.messages import LogRecord, Reply, Request, decode_reply, encode_request
+from scd.cryptoki.worker.messages import LONGEST_RECORD, LogRecord, Reply, Request, decode_reply, encode_request
 from scd.cryptoki.worker.spawn import WorkerProcess
 from scd.token.errors import InvalidData, ModuleCrashed, ModuleTimeout, TokenError
 from scd.token.port import Call
 
 _PORTION = 262144
 _LAST_WORDS = 64  # portions; somebody else may still hold the socket and go on for ever
+
+MOST_RECORDS = 1000
+"""Log records of a worker from one question to the next."""
 
 GRACE_S = 3.0
 """For a call that is under way when its worker has to end: SoftHSM 2.6.1 empties a token's file and writes it anew at
@@ -52,6 +55,7 @@ class Child:
         self._end_of_grace: asyncio.TimerHandle | None = None
         self._timeout_s = 0.0
         self._deadline = 0.0  # of the question that is out, by the loop's clock
+        self._records = 0  # for the log, since the last question
         self._when_idle: Callable[[], None] | None = None
         self._loop = asyncio.get_running_loop()
         self._sock.setblocking(False)
@@ -83,6 +87,7 @@ class Child:
     def expect(self, timeout_s: float) -> asyncio.Future[Reply]:
         """The answer to what was sent already: Configure, by `spawn`."""
         self._answer = self._loop.create_future()
+        self._records = 0
         self._timeout_s = timeout_s
         self._deadline = self._loop.time() + timeout_s
         # One timer serves many questions: to arm and cancel one for each costs more than the rest of this method.
@@ -207,13 +212,21 @@ class Child:
 
     def _take(self, number: int, reply: Reply) -> None:
         if isinstance(reply, LogRecord):
-            self._on_log(reply)
+            self._log(reply)
         elif self._answer is None or number != self._number:
             self.end(ModuleCrashed(f"module {self._name}: its worker spoke out of turn and was ended"))
         else:
             answer = self._settle()
             if not answer.done():
                 answer.set_result(reply)
+
+    def _log(self, record: LogRecord) -> None:
+        """A worker that writes without end would fill the disk, and leave the loop no time for anybody else."""
+        self._records += 1
+        if self._records > MOST_RECORDS or max(len(record.logger), len(record.text)) > LONGEST_RECORD:
+            self.end(ModuleCrashed(f"module {self._name}: its worker floods the log and was ended"))
+        else:
+            self._on_log(record)
 
     def _fail(self, error: TokenError) -> None:
         if self._answer is not None:

@@ -28,6 +28,8 @@ async def readkey(conn: Connection, args: Arguments) -> None:
     card = await conn.card_for(args.rest)
     public = await conn.service.find_public(args.rest, card)
     if public is None:
+        if doubt := conn.service.catalogue.registry.doubt():
+            raise CommandError(GpgErr.CARD, f"no key called {args.rest} was found, but {doubt}")
         raise CommandError(GpgErr.NOT_FOUND, f"no key is called {args.rest}")
     if args.has("--info") or args.has("--info-only"):
         for key in conn.service.known(args.rest, card) or conn.service.hidden.find(args.rest, card):
