@@ -17,11 +17,12 @@ from scd.token.model import Certificate
 
 def write_certificate(writing: Writing, cka_id: bytes, label: str, der: bytes) -> None:
     """See the port. The new one comes before the old one goes: a full token loses nothing."""
-    from scd.cryptoki.spki import certificate, certificate_names
+    from scd.cryptoki.certificates import certificate, certificate_names
 
     require_id(cka_id, writing.about)
     try:
         new = certificate(der, cka_id, label)
+        der = new.der
         subject, issuer, serial = certificate_names(der)
     except ValueError as error:
         raise InvalidData(str(error)) from error

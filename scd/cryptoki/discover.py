@@ -31,7 +31,13 @@ _PUBLIC = (*_COMMON, Attribute.VERIFY, Attribute.ENCRYPT, Attribute.WRAP, Attrib
 # Asked for by key type: what an object cannot have makes modules refuse the whole question.
 _RSA_MATERIAL = (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT)
 _EC_MATERIAL = (Attribute.EC_PARAMS, Attribute.EC_POINT)
-_CERTIFICATE = (Attribute.ID, Attribute.LABEL, Attribute.CERTIFICATE_TYPE, Attribute.VALUE)
+_CERTIFICATE = (
+    Attribute.ID, Attribute.LABEL, Attribute.CERTIFICATE_TYPE, Attribute.VALUE, Attribute.CERTIFICATE_CATEGORY,
+)  # fmt: skip
+_CATEGORIES: dict[int | None, bool] = {
+    1: False,
+    2: True,
+}  # CK_CERTIFICATE_CATEGORY_TOKEN_USER, …_AUTHORITY; the others tell nothing
 
 _ESSENTIAL = frozenset({Attribute.ID, Attribute.KEY_TYPE, Attribute.VALUE})
 """What an object is nothing without; anything else that cannot be read is taken as unsaid until it can."""
@@ -211,14 +217,16 @@ def _read_public(_handle: int, values: dict[int, bytes]) -> PublicObject:
 
 
 def _read_certificate(_handle: int, values: dict[int, bytes]) -> Certificate:
-    from scd.cryptoki.spki import certificate  # asn1crypto is needed only on tokens that hold certificates
+    from scd.cryptoki.certificates import certificate  # asn1crypto is needed only on tokens that hold certificates
 
     kind = from_ulong(values.get(Attribute.CERTIFICATE_TYPE, ulong(X509)))
     if kind != X509:
         raise ValueError(f"certificate type {kind} is not X.509")
-    return certificate(
+    read = certificate(
         values.get(Attribute.VALUE, b""), values.get(Attribute.ID, b""), text(values.get(Attribute.LABEL, b""))
     )
+    category = from_ulong(values.get(Attribute.CERTIFICATE_CATEGORY, b""))
+    return replace(read, of_authority=_CATEGORIES.get(category))
 
 
 _READERS: dict[ObjectClass, tuple[tuple[int, ...], Callable[[int, dict[int, bytes]], _Read], str]] = {

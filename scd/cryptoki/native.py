@@ -43,8 +43,11 @@ FIRST_BUFFER = 2048
 """Octets offered for one attribute at the first call; longer values cost a second one."""
 LARGEST_BUFFER = 1 << 20
 CKA_VALUE = 0x11
-NUMBERS = frozenset({0x000, 0x080, 0x100})
-"""CKA_CLASS, CKA_CERTIFICATE_TYPE, CKA_KEY_TYPE: NSS 3.87 calls any buffer too small that is not a CK_ULONG's size."""
+NUMBERS = frozenset({0x000, 0x080, 0x087, 0x100})
+"""CKA_CLASS, CKA_CERTIFICATE_TYPE, CKA_CERTIFICATE_CATEGORY, CKA_KEY_TYPE.
+
+NSS 3.87 calls any buffer too small that is not a CK_ULONG's size.
+"""
 
 MOST_SLOTS, MOST_MECHANISMS, MOST_OBJECTS = 4096, 16384, 100_000
 """More than any module has; a larger number is a module's mistake, and would cost the memory for it."""

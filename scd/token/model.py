@@ -57,9 +57,13 @@ class TokenInfo:
 class Certificate:
     """An X.509 certificate on a token, with what scd needs of its content.
 
-    `public` is None when its key is of a kind scd does not serve. `subject` is in RFC 4514 form; `not_before` in
-    seconds since the epoch, None when it cannot be told; `key_usage` holds asn1crypto's names of the bits
-    (`digital_signature`, …), None without the extension.
+    `public` is None when its key is of a kind scd does not serve. `subject` and `issuer` are in RFC 4514 form, empty
+    when they cannot be read; `not_before` and `not_after` in seconds since the epoch, None when they cannot be told;
+    `key_usage` holds asn1crypto's names of the bits (`digital_signature`, …), None without the extension.
+
+    `is_personal`: a mail or login program takes it by what it says (True), does not (False: other purposes, an
+    attestation, an issuer's), or it says nothing of that. `of_authority` is what the token says: an authority's (True),
+    its user's (False), or nothing.
     """
 
     der: bytes
@@ -70,6 +74,10 @@ class Certificate:
     not_before: int | None
     key_usage: tuple[str, ...] | None
     is_ca: bool
+    issuer: str = ""
+    not_after: int | None = None
+    is_personal: bool | None = None
+    of_authority: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

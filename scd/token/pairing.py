@@ -7,7 +7,8 @@ together is a guess: whoever uses such a key proves it first, and several guesse
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -96,12 +97,14 @@ def pair(
     certificates: Sequence[Certificate],
     *,
     presume: bool,
+    now: float | None = None,
 ) -> Pairing:
     """Bring the objects of one token together.
 
-    `presume`: the token hides private keys until login, so a public key, or an end-entity certificate, stands for one.
+    `presume`: the token hides private keys until login, so a public key, or a certificate that is not clearly a foreign
+    CA's, stands for one. `now`, by default the present, decides which certificates are valid.
     """
-    work = _Work(private, public, certificates)
+    work = _Work(private, public, certificates, time.time() if now is None else now)
     work.add_those_that_show_their_public_half()
     work.add_silent()
     work.name_the_keys()
@@ -119,11 +122,16 @@ class _Work:
     """
 
     def __init__(
-        self, private: Sequence[PrivateObject], public: Sequence[PublicObject], certificates: Sequence[Certificate]
+        self,
+        private: Sequence[PrivateObject],
+        public: Sequence[PublicObject],
+        certificates: Sequence[Certificate],
+        now: float,
     ) -> None:
         self.result = Pairing()
         self.public = public
         self.certificates = certificates
+        self.now = now
         self.public_by_grip: dict[bytes, PublicObject] = {}
         self.certificates_by_grip: dict[bytes, list[Certificate]] = {}
         self.objects_by_id: Proposals = {}
@@ -210,11 +218,18 @@ class _Work:
         for grip, entry in self.public_by_grip.items():
             if grip not in self.known:
                 self._add(entry.public, entry.cka_id, entry.label, entry.can_sign, entry.can_decrypt, False, seen=False)
-        taken = {pair.cka_id for pair in self.result.keys} | {b""}  # by a key that the certificate is not for
-        for one in self.certificates:
-            if one.public is None or one.is_ca or one.cka_id in taken or one.public.keygrip in self.known:
+        taken = {key.cka_id for key in self.result.keys}  # by a key that the certificate is not for
+        alone = not taken and len(self.certificates) == 1
+        if taken:
+            taken.add(b"")  # which beside visible keys may be anybody's
+        issuers = {one.issuer for one in self.certificates if one.issuer != one.subject}
+        for grip, certified in self.certificates_by_grip.items():
+            if grip in self.known:
                 continue
-            self._add(one.public, one.cka_id, one.label, None, None, False, seen=False)
+            own = [one for one in certified if not (one.cka_id in taken or _is_strangers(one, issuers, alone=alone))]
+            best = max(own, key=lambda one: _suitability(one, one.cka_id, self.now), default=None)
+            if best is not None and best.public is not None:
+                self._add(best.public, best.cka_id, best.label, None, None, False, seen=False)
 
     def _add(
         self, key: PublicKey, cka_id: bytes, label: str, can_sign: bool | None, can_decrypt: bool | None,
@@ -238,9 +253,8 @@ class _Work:
         )
 
     def _certificate_for(self, grip: bytes, cka_id: bytes) -> Certificate | None:
-        """Same CKA_ID first, then the newest."""
         candidates = self.certificates_by_grip.get(grip, [])
-        return max(candidates, key=lambda c: (c.cka_id == cka_id, c.not_before or 0), default=None)
+        return max(candidates, key=lambda one: _suitability(one, cka_id, self.now), default=None)
 
     def leave_the_rest(self) -> None:
         for entry in self.public:
@@ -261,6 +275,27 @@ def _either(told: Iterable[bool | None]) -> bool | None:
     """True when one is true, None when one is not known."""
     known = set(told)
     return True if True in known else None if None in known else False
+
+
+def _is_strangers(one: Certificate, issuers: Container[str], *, alone: bool) -> bool:
+    """Whether it is clearly a foreign CA's. That it could be a CA's is not enough: `openssl req -x509` says CA:TRUE.
+
+    `issuers`: by whom the token's other certificates are. `alone`: the token shows nothing else.
+    """
+    if one.of_authority is not None:
+        return one.of_authority
+    usage = one.key_usage or ()
+    if one.is_ca and one.subject and one.subject in issuers:
+        return True
+    signs_certificates_only = "key_cert_sign" in usage and "digital_signature" not in usage
+    self_signed = bool(one.subject) and one.subject == one.issuer
+    return signs_certificates_only and not (self_signed or alone)
+
+
+def _suitability(one: Certificate, cka_id: bytes, now: float) -> tuple[bool, bool, bool, bool, int]:
+    """The greater, the better is a certificate as the own one of the key with this CKA_ID, for mail and logins."""
+    valid = (one.not_before or 0) <= now and (one.not_after is None or now <= one.not_after)
+    return one.is_personal is not False, valid, bool(one.is_personal), one.cka_id == cka_id, one.not_before or 0
 
 
 def family(key: PublicKey) -> str:

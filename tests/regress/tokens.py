@@ -13,10 +13,11 @@ They are `Minted`: `gnupg_home(tokens)` runs a real gpg-agent on them, `daemon(t
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,6 +62,12 @@ class PlainTokens(Minted):
         script = Path(__file__).with_name("raw_object.py")
         self._run(sys.executable, str(script), str(self.module), label, PIN, str(key), part, cka_id, ",".join(uses))
 
+    def create_odd(self, label: str, attributes: Mapping[int, bytes]) -> None:
+        """C_CreateObject with just these attributes, which need make no sense."""
+        script = Path(__file__).with_name("odd_object.py")
+        text = json.dumps({number: value.hex() for number, value in attributes.items()})
+        self._run(sys.executable, str(script), str(self.module), label, PIN, input=text)
+
     def load(self, label: str, key: Path, cka_id: str) -> None:
         """softhsm2-util --import: both halves, and Ed25519 as well, which pkcs11-tool 0.23 cannot write."""
         pem = key.with_suffix(".pem")
@@ -73,8 +80,9 @@ class PlainTokens(Minted):
         options = ("--module", str(self.module), "--token-label", label, "--login", "--pin", PIN)
         return self._run("pkcs11-tool", *options, *arguments)
 
-    def _run(self, *command: str) -> str:
-        done = subprocess.run(command, env=os.environ | self.env, capture_output=True, text=True, check=False)
+    def _run(self, *command: str, input: str | None = None) -> str:
+        env = os.environ | self.env
+        done = subprocess.run(command, input=input, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 

@@ -42,7 +42,7 @@ def _change(key: CardKey, der: bytes) -> Callable[[], Awaitable[None]]:
 
 
 def _check(key: CardKey, der: bytes) -> None:
-    from scd.cryptoki.spki import certificate  # asn1crypto: not before somebody writes a certificate
+    from scd.cryptoki.certificates import certificate  # asn1crypto: not before somebody writes a certificate
 
     try:
         read = certificate(der, key.pair.cka_id, key.pair.label)

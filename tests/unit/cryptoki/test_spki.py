@@ -10,11 +10,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
-from cryptography.x509.oid import NameOID, ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scd.cryptoki.spki import certificate, public_key
+from scd.cryptoki.certificates import certificate
+from scd.cryptoki.spki import public_key
 from tests.fakes.keys import FOLDER, private_key, public_of
 from tests.fakes.keys import certificate as expected
 
@@ -82,6 +83,9 @@ def test_every_certificate_of_the_fixtures_is_read_as_cryptography_reads_it(name
     assert found.public == wanted.public
     assert (found.subject, found.not_before, found.is_ca) == (wanted.subject, wanted.not_before, wanted.is_ca)
     assert (found.der, found.cka_id, found.label) == (wanted.der, b"\1", "label")
+    parsed = x509.load_der_x509_certificate(wanted.der)
+    assert found.issuer == parsed.issuer.rfc4514_string()
+    assert found.not_after == int(parsed.not_valid_after_utc.timestamp())
 
 
 @pytest.mark.parametrize("name", SERVED)
@@ -138,6 +142,23 @@ def test_usage_and_ca_are_found_behind_other_extensions() -> None:
     assert found.key_usage == ("digital_signature", "key_agreement")
     assert found.is_ca
     assert found.subject == ""
+
+
+@pytest.mark.parametrize(
+    ("extensions", "personal"),
+    [
+        ([], None),
+        ([x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])], True),
+        ([x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])], True),
+        ([x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])], False),
+        ([x509.KeyUsage(False, False, False, False, False, True, True, False, False)], False),
+        ([x509.KeyUsage(True, False, False, False, False, True, True, False, False)], None),
+        ([x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.4.1.41482.3.7"), b"\4\0")], False),
+    ],
+    ids=["silent", "mail", "login", "servers", "an issuer's", "signs, too", "attestation"],
+)
+def test_whether_it_is_for_mail_and_logins(extensions: list[x509.ExtensionType], personal: bool | None) -> None:
+    assert certificate(made(NAME, *extensions), b"", "").is_personal is personal
 
 
 @pytest.mark.parametrize("year", [1950, 1969, 1970, 2049, 2050, 9998])
@@ -203,9 +224,7 @@ def test_a_public_key_cut_off_anywhere_is_a_value_error(name: str) -> None:
 
 
 @pytest.mark.parametrize("trailing", [b"\0", b"\x30\x00", bytes(100)])
-def test_what_follows_the_der_is_an_error(trailing: bytes) -> None:
-    with pytest.raises(ValueError, match="not a certificate"):
-        certificate(DER["work-p256"] + trailing, b"", "")
+def test_what_follows_a_public_key_is_an_error(trailing: bytes) -> None:
     with pytest.raises(ValueError, match="not a SubjectPublicKeyInfo"):
         public_key(SPKI["work-p256"] + trailing)
 

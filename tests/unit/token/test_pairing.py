@@ -42,6 +42,9 @@ def certificate(cka_id: bytes, key: PublicKey | None, label: str = "", **fields:
     return replace(plain, **fields)  # type: ignore[arg-type]
 
 
+ISSUING, BOTH = ("crl_sign", "key_cert_sign"), ("digital_signature", "key_cert_sign")
+
+
 def only(result: Pairing) -> KeyPair:
     (key,) = result.keys
     return key
@@ -191,6 +194,28 @@ def test_always_authenticate_is_kept() -> None:
     assert only(result).always_authenticate
 
 
+@pytest.mark.parametrize(
+    "worse",
+    [
+        {"label": "an attestation", "is_personal": False, "not_before": 5000},
+        {"label": "expired", "not_before": 5000, "not_after": 9_999},
+        {"label": "not valid yet", "not_before": 20_000},
+        {"label": "older", "not_before": 900},
+        {"label": "says nothing of mail or logins", "is_personal": None, "not_before": 5000},
+        {"label": "expired and an attestation", "is_personal": False, "not_before": 5000, "not_after": 9_999},
+    ],
+    ids=lambda fields: fields["label"],
+)
+@pytest.mark.parametrize("cka_id", [b"\1", b"\2"])
+def test_the_certificate_that_can_be_used_is_the_key_s_own(worse: dict[str, object], cka_id: bytes) -> None:
+    good = certificate(b"\1", rsa(1), "good", is_personal=True, not_before=1000, not_after=11_000)
+    bad = replace(certificate(cka_id, rsa(1), is_personal=True), **worse)  # type: ignore[arg-type]
+    for certificates in ([good, bad], [bad, good]):
+        result = pair([private(1, b"\1", rsa(1), shown=True)], [], certificates, presume=False, now=10_000)
+        assert only(result).certificate == good
+        assert result.certificates == [bad]
+
+
 class TestBeforeLogin:
     def test_a_public_object_stands_for_its_hidden_private_half(self) -> None:
         result = pair([], [public(b"\1", p256(1), can_sign=True)], [], presume=True)
@@ -206,8 +231,7 @@ class TestBeforeLogin:
     @pytest.mark.parametrize(
         "no_key",
         [
-            certificate(b"\1", p256(1), "a CA", is_ca=True),
-            certificate(b"", p256(1), "no CKA_ID"),
+            certificate(b"\1", p256(1), "the token says so", of_authority=True),
             certificate(b"\1", None, "a kind of key that is not served"),
         ],
         ids=lambda one: one.label,
@@ -216,6 +240,45 @@ class TestBeforeLogin:
         result = pair([], [], [no_key], presume=True)
         assert result.keys == []
         assert result.certificates == [no_key]
+
+    @pytest.mark.parametrize(
+        "one",
+        [
+            certificate(b"\1", p256(1), "openssl req -x509", is_ca=True, issuer="CN=openssl req -x509"),
+            certificate(b"\1", p256(1), "no keyCertSign", is_ca=True),
+            certificate(b"\1", p256(1), "signs other things, too", is_ca=True, key_usage=BOTH),
+            certificate(b"\1", p256(1), "of its own", is_ca=True, key_usage=ISSUING, issuer="CN=of its own"),
+            certificate(b"\1", p256(1), "the token says so", is_ca=True, key_usage=ISSUING, of_authority=False),
+        ],
+        ids=lambda one: one.label,
+    )
+    def test_that_it_could_be_a_ca_s_is_no_reason(self, one: Certificate) -> None:
+        other = certificate(b"\2", rsa(7), "another")
+        result = pair([], [], [one, other], presume=True)
+        assert [key.public for key in result.keys] == [p256(1), rsa(7)]
+
+    @pytest.mark.parametrize(
+        ("ca", "others"),
+        [
+            (certificate(b"\1", p256(1), "issuer", is_ca=True), [certificate(b"\2", rsa(7), issuer="CN=issuer")]),
+            (certificate(b"\1", p256(1), "a CA", is_ca=True, key_usage=ISSUING), [certificate(b"\2", rsa(7))]),
+        ],
+        ids=["it has issued another one", "it can do nothing else"],
+    )
+    def test_what_is_clearly_a_foreign_ca_s_stands_for_none(self, ca: Certificate, others: list[Certificate]) -> None:
+        result = pair([], [], [ca, *others], presume=True)
+        assert only(result).public == rsa(7)
+        assert result.certificates == [ca]
+
+    def test_where_there_is_nothing_else_it_is_the_key_s(self) -> None:
+        alone = certificate(b"", p256(1), "a CA", is_ca=True, key_usage=ISSUING)
+        assert only(pair([], [], [alone], presume=True)).certificate == alone
+
+    def test_without_cka_id_it_stands_for_none_beside_visible_keys(self) -> None:
+        stray = certificate(b"", p256(1), "no CKA_ID")
+        result = pair([], [public(b"\1", p256(2))], [stray], presume=True)
+        assert only(result).public == p256(2)
+        assert result.certificates == [stray]
 
     def test_a_strangers_certificate_under_a_keys_cka_id_stands_for_none(self) -> None:
         result = pair([], [public(b"\1", p256(1))], [certificate(b"\1", p256(2), "stranger")], presume=True)
