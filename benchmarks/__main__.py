@@ -20,6 +20,7 @@ from benchmarks.report import BARE, INCUMBENT, OURS, Medians, table
 from tests.harness.tokens import REPOSITORY, Minted, MintError, mint
 
 EVERYDAY = (("rsa", RSA, 1), ("rsa", RSA, 3), ("rsa", RSA, 10), ("p256", P256, 1))
+VERIFIED = (("rsa", 3), ("p256", 1))
 GROWTH, LONG = (25, 150), (500,)
 KEYS = REPOSITORY / ".build" / "benchmark-keys"
 
@@ -86,6 +87,9 @@ def _everyday(programs: Sequence[Program], figures: Collected, folder: Path, eff
                 if kind == P256 and program.name != OURS:
                     continue  # gnupg-pkcs11-scd 0.10.0 shows RSA keys alone
                 figures.add(program.name, _in_starts(cases.everyday(program, tokens, effort)), suffix)
+                if program.name == OURS and (short, count) in VERIFIED:
+                    verified = cases.everyday(program, tokens, effort, "verify-signatures\n")
+                    figures.add(OURS, {"verified": verified["sign"]}, suffix)
                 if count == 3:
                     figures.add(program.name, cases.parallel(program, tokens, effort), suffix)
         if (short, count) == ("rsa", 1) and any(program.name == OURS for program in programs):

@@ -52,6 +52,8 @@ LINES = (
     *_signing("RSA-2048, 3 certificates", "-rsa-3", 1.0, None),
     *_signing("RSA-2048, 10 certificates", "-rsa-10", 1.0, None),
     *_signing("P-256, 1 certificate", "-p256-1", None, 0.25),
+    Line("PKSIGN RSA-2048 with verify-signatures", "verified-rsa-3", MS, None, OURS, theirs="sign-rsa-3"),
+    Line("PKSIGN P-256 with verify-signatures", "verified-p256-1", MS, None, OURS, theirs="sign-p256-1"),
     Line("four clients, RSA-2048, 3 certificates", "sign-4-rate-rsa-3", RATE, 2.0, at_least=True),
     Line("  over the bare module, two processes", "sign-4-rate-rsa-3", RATE, 0.6, BARE, True, "sign-2-rate-rsa-3"),
     Line("  runs that broke down", "sign-4-failed-rsa-3", SHARE, 0, None),

@@ -53,6 +53,7 @@ def load_settings(
         openpgp_encr=_keygrip(last.get("openpgp-encr")),
         openpgp_auth=_keygrip(last.get("openpgp-auth")),
         deny_admin="deny-admin" in last or "read-only" in last,
+        verify_signatures="verify-signatures" in last,
         listen_backlog=count(last["listen-backlog"].value) if "listen-backlog" in last else DEFAULT_BACKLOG,
         warnings=(*warnings, *more),
     )

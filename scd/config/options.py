@@ -235,6 +235,7 @@ SECTIONS = (
         (
             Option("deny-admin", Kind.FLAG, Role.ANYWHERE, "deny every command that changes a token"),
             Option("read-only", Kind.FLAG, Role.ANYWHERE, "the same as deny-admin"),
+            Option("verify-signatures", Kind.FLAG, Role.ANYWHERE, "verify every signature before it is given out"),
             _ignored("allow-admin", remark="this is the default; 'deny-admin' forbids"),
         ),
     ),

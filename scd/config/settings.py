@@ -57,5 +57,6 @@ class Settings:
     openpgp_encr: bytes | None = None
     openpgp_auth: bytes | None = None
     deny_admin: bool = False
+    verify_signatures: bool = False
     listen_backlog: int = 64
     warnings: tuple[str, ...] = ()

@@ -35,6 +35,7 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> list[PlannedModule]:
     wanted = settings.verbosity > 1 or settings.debug & (DebugFlag.CARD | DebugFlag.CARDIO)
     for module in planned:
         module.log_level = DEBUG if wanted else INFO
+        module.config = replace(module.config, verify_signatures=settings.verify_signatures)
     return planned
 
 

@@ -168,6 +168,8 @@ def _rsa(token: MemoryToken, kind: str, mechanism: int, private: rsa.RSAPrivateK
 
 def derive(token: MemoryToken, key: MemoryObject, point: bytes, template: dict[int, bytes]) -> bytes:
     """The shared secret of C_DeriveKey. Raises Refused."""
+    if key.compute is not None:
+        return key.compute(point)
     assert key.private is not None
     q_bytes = len(public_of(key.private).q)  # type: ignore[union-attr]  # only ECC keys derive
     form = "bare" if len(point) == q_bytes else "wrapped"
