@@ -87,6 +87,9 @@ _ERRORS: dict[str, type[TokenError]] = {
 # A new PIN that was refused is not a wrong one.
 _NEW_PIN: dict[str, type[TokenError]] = {"PIN_INVALID": errors.PinUnsuitable}
 _SETS_A_PIN = ("C_SetPIN", "C_InitPIN")
+# What other functions say of a PIN is not believed: nobody gave them one.
+_TAKES_A_PIN = ("C_Login", *_SETS_A_PIN)
+_OF_A_PIN = (errors.PinIncorrect, errors.PinLengthInvalid)
 # SoftHSM 2.6.1 has nothing else to say of a full disk and of a folder that cannot be written to.
 _WRITES = ("C_CreateObject", "C_GenerateKeyPair", "C_SetAttributeValue", "C_DestroyObject")
 _NO_ROOM = "; the token may be full, or not to be written to"
@@ -229,6 +232,8 @@ def to_token_error(error: CkrError, about: str, said: str = "") -> TokenError:
     name = _NAMES.get(error.rv, "")
     kind = _NEW_PIN.get(name) if error.function in _SETS_A_PIN else None
     kind = kind or _ERRORS.get(name, errors.TokenFailure)
+    if kind in _OF_A_PIN and error.function not in _TAKES_A_PIN:
+        kind = errors.TokenFailure
     return kind(f"{about}: {said or error}{_advice(error)}")
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from scd.cryptoki.certstore import delete_certificate, write_certificate
 from scd.cryptoki.ckr import CkrError, to_token_error
 from scd.cryptoki.dataobjects import read_data, write_data
-from scd.cryptoki.discover import Listing, refresh
+from scd.cryptoki.discover import Listing
 from scd.cryptoki.explain import require_init_args, unavailable, unlisted
 from scd.cryptoki.held import HeldToken
 from scd.cryptoki.keygen import generate
@@ -150,19 +150,14 @@ class InProcessModule:
     def _listing(self, token: TokenId) -> Listing:
         held = self._held(token)
         info = self._info(held.slot)
-        presume = bool(info and info.login_required and not held.session.logged_in)
-        refresh(held.listing, self._native, held.session, presume=presume, mechanisms=held.mechanisms)
+        held.list_anew(self._native, login_required=info is not None and info.login_required)
         return held.listing
 
     def login(self, token: TokenId, pin: Pin | None) -> None:
-        """See the port; on a token that is logged in nothing is sent."""
-
-        def log_in() -> None:
-            session = self._held(token).session
-            if not session.logged_in:
-                session.login(pin)
-
-        self._twice(token, log_in, again=(SessionLost,))  # after anything else the PIN may have been counted
+        """See the port; on a token that is logged in nothing is sent. What C_Login answers, the PIN may be counted."""
+        session = self._twice(token, lambda: self._held(token).session.checked(), again=(SessionLost,))
+        if not session.logged_in:
+            self._once(token, lambda: session.login(pin))
 
     def logout(self, token: TokenId) -> None:
         """See the port."""

@@ -30,6 +30,7 @@ from scd.cryptoki.structures import (
     InitializeArgs,
     Mechanism,
     RawTokenInfo,
+    SessionInfo,
     attribute_array,
     from_ulong,
     ulong,
@@ -62,7 +63,8 @@ _SLACK = 8
 _PLACES = {
     "C_Initialize": 0, "C_Finalize": 1, "C_GetInfo": 2, "C_GetSlotList": 4, "C_GetTokenInfo": 6,
     "C_GetMechanismList": 7, "C_GetMechanismInfo": 8, "C_InitPIN": 10, "C_SetPIN": 11, "C_OpenSession": 12,
-    "C_CloseSession": 13, "C_Login": 18, "C_Logout": 19, "C_CreateObject": 20, "C_DestroyObject": 22,
+    "C_CloseSession": 13, "C_GetSessionInfo": 15, "C_Login": 18, "C_Logout": 19, "C_CreateObject": 20,
+    "C_DestroyObject": 22,
     "C_GetAttributeValue": 24, "C_SetAttributeValue": 25, "C_FindObjectsInit": 26, "C_FindObjects": 27,
     "C_FindObjectsFinal": 28, "C_DecryptInit": 33, "C_Decrypt": 34, "C_SignInit": 42, "C_Sign": 43,
     "C_SignRecoverInit": 46, "C_SignRecover": 47, "C_GenerateKeyPair": 59, "C_UnwrapKey": 61, "C_DeriveKey": 62,
@@ -179,6 +181,12 @@ class Native:
     def logout(self, session: int) -> None:
         """C_Logout. Gap: the binding logs out only by closing the session."""
         self.call("C_Logout", c_ulong(session))
+
+    def session_state(self, session: int) -> int:
+        """CK_SESSION_INFO's state. Gap: see `open_session`."""
+        info = SessionInfo()
+        self.call("C_GetSessionInfo", c_ulong(session), byref(info))
+        return int(info.state)
 
     def close_session(self, session: int) -> None:
         """C_CloseSession without the logout that the binding's `close` insists on."""

@@ -17,9 +17,10 @@ from scd.cryptoki.ckr import (
 )
 from scd.cryptoki.native import Native
 from scd.cryptoki.nativewrites import init_pin, set_pin
-from scd.token.errors import TokenFailure
+from scd.token.errors import PinRequired, TokenFailure
 from scd.token.secrets import Pin
 
+_USER_STATES = (1, 3)  # CKS_RO_USER_FUNCTIONS, CKS_RW_USER_FUNCTIONS
 CONTEXT_SPECIFIC = 2  # CKU_CONTEXT_SPECIFIC; PKCS#11 v3.1 §5.6.8
 
 
@@ -54,14 +55,35 @@ class TokenSession:
     def login(self, pin: Pin | None) -> None:
         """C_Login as USER; None asks at the pin pad. Somebody else's login in this process is as good.
 
-        Raises CkrError.
+        Raises CkrError, and PinRequired where the module says that somebody is logged in and the token that nobody is:
+        the session begins anew then, and the PIN was not looked at.
         """
         try:
             self._login(UserType.USER, pin)
         except CkrError as error:
             if error.rv != USER_ALREADY_LOGGED_IN:
                 raise
+            if self.has_no_login():
+                self.logout()
+                self.recycle()
+                raise PinRequired(f"{self.about}: {error}, but nobody is; a new login is needed") from error
         self.logged_in = True
+
+    def checked(self) -> TokenSession:
+        """This, alive: no PIN is sent in a session that is lost. Raises CkrError if it is."""
+        try:
+            self._native.session_state(self.handle)
+        except CkrError as error:
+            if error.is_stale_object:
+                raise
+        return self
+
+    def has_no_login(self) -> bool:
+        """Whether the token says that nobody is logged in; false where it does not tell."""
+        try:
+            return self._native.session_state(self.handle) not in _USER_STATES
+        except CkrError:
+            return False
 
     def context_login(self, pin: Pin | None) -> None:
         """C_Login for one operation on an always-authenticate key; between Init and the operation only.

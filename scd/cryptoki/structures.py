@@ -57,6 +57,12 @@ class RawTokenInfo(Structure):
     )
 
 
+class SessionInfo(Structure):
+    """CK_SESSION_INFO."""
+
+    _fields_ = (("slot", c_ulong), ("state", c_ulong), ("flags", c_ulong), ("device_error", c_ulong))
+
+
 class Ecdh1Params(Structure):
     """CK_ECDH1_DERIVE_PARAMS."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from typing import Protocol, TypeVar
 from scd.service.catalogue import Card, CardKey
 from scd.service.pinkinds import USER, PinKind
 from scd.service.prompts import pin_prompt, pinpad_prompt
-from scd.token.errors import PinLengthInvalid, TokenNotPresent
-from scd.token.model import TokenId, TokenInfo
+from scd.token.errors import PinLengthInvalid, PinRequired, TokenError, TokenNotPresent
+from scd.token.model import PinTries, TokenId, TokenInfo
 from scd.token.secrets import Pin
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,9 @@ T = TypeVar("T")
 
 MOST_PROMPTS = 3
 """How often one command asks for one PIN before it gives up."""
+
+REMEMBERED_S = 300.0
+"""How long a refused PIN is not sent again: by then a person, and no script, has thought better of it."""
 
 _Place = tuple[str, TokenId, PinKind]
 
@@ -87,24 +91,54 @@ async def shown(text: str, ask: Asker) -> AsyncIterator[None]:
         await ask.dismiss()
 
 
-class Dialogue:
-    """Knows a keyed digest of the PIN that each token refused last, so that the same one is never sent again."""
+@dataclass(slots=True)
+class _Refusal:
+    """`counted`: the token's flags have told of it since."""
 
-    def __init__(self) -> None:
+    digest: bytes
+    at_s: float
+    counted: bool = False
+
+
+class Dialogue:
+    """Knows a keyed digest of the PIN that each token refused last, so that the same one is not sent again.
+
+    That ends after `REMEMBERED_S`, and when the token's flags, which have told of the refusal, tell of none any more:
+    another program had the right PIN, or a new one was set.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._key = os.urandom(32)
-        self._refused: dict[_Place, bytes] = {}
+        self._refused: dict[_Place, _Refusal] = {}
 
     def digest(self, pin: Pin) -> bytes:
         """Tells PINs apart without keeping them."""
         return pin.digest(self._key)
 
-    def is_refused(self, question: Question, pin: Pin) -> bool:
-        """Whether the token refused this very PIN last."""
-        return self._refused.get(question.place) == self.digest(pin)
+    def is_refused(self, question: Question, pin: Pin, info: TokenInfo) -> bool:
+        """Whether the token, which now shows `info`, refused this very PIN last."""
+        refusal = self._refused.get(question.place)
+        if refusal is None:
+            return False
+        told = question.kind.tries(info) is not PinTries.FULL
+        if self._clock() - refusal.at_s >= REMEMBERED_S or (refusal.counted and not told):
+            del self._refused[question.place]
+            return False
+        refusal.counted = refusal.counted or told
+        return refusal.digest == self.digest(pin)
 
-    def note_refused(self, question: Question, digest: bytes) -> None:
-        """The token has refused it."""
-        self._refused[question.place] = digest
+    async def note_refused(self, question: Question, digest: bytes) -> None:
+        """The token has refused it. Looks what it tells of that, and says in the log if it was the last try."""
+        card, kind = question.card, question.kind
+        refusal = self._refused[question.place] = _Refusal(digest, self._clock())
+        try:
+            tries = kind.tries(await present(card))
+        except TokenError:
+            tries = PinTries.FULL
+        refusal.counted = tries is not PinTries.FULL
+        locked = f", and it is locked now: {kind.remedy}" if tries is PinTries.LOCKED else ""
+        log.warning("module=%s token=%s result=%s refused%s", card.module.name, card.token.id.label, kind.name, locked)
 
     def forget(self, card: Card, *kinds: PinKind) -> None:
         """Any PIN may be right again: another one was set, or the token was away."""
@@ -128,7 +162,7 @@ class Dialogue:
             )
             pin = await ask.pin(text, kind.flags)
             digest = self.digest(pin)
-            if digest in (self._refused.get(question.place), outside):
+            if digest == outside or self.is_refused(question, pin, info):
                 pin.forget()
                 raise kind.refused(f'token "{info.id.label}" refused this very PIN before; it is not sent again')
             notice = kind.unsendable(pin, info)
@@ -140,9 +174,17 @@ class Dialogue:
             try:
                 result = accepted = await use(pin)
             except kind.refused:
-                self.note_refused(question, digest)
-                log.warning("module=%s token=%s result=%s refused", card.module.name, info.id.label, kind.name)
+                await self.note_refused(question, digest)
                 notice = f"The {kind.name} was refused."
+            except kind.blocked:
+                log.warning(
+                    "module=%s token=%s result=%s locked: %s", card.module.name, info.id.label, kind.name, kind.remedy
+                )
+                raise
+            except PinRequired:
+                if question.each:
+                    raise
+                notice = "The token had lost its login; it has to begin anew."
             except PinLengthInvalid:
                 outside, notice = digest, "The token does not take a PIN of this length."
             else:

@@ -16,7 +16,7 @@ from scd.service.catalogue import Card, CardKey
 from scd.service.dialogue import Asker, Dialogue, Question, at_pinpad, present
 from scd.service.pincache import PinCache
 from scd.service.pinkinds import OFFICER, USER
-from scd.token.errors import PinIncorrect, PinLengthInvalid, PinNotSet, TokenError
+from scd.token.errors import PinIncorrect, PinLengthInvalid, PinNotSet, PinRequired, TokenError
 from scd.token.model import PinTries, TokenId, TokenInfo
 from scd.token.secrets import Pin
 
@@ -96,20 +96,27 @@ class Logins:
 
         It is tried once, and not at all after a wrong PIN: what is left of the tries belongs to the person.
         """
-        if (await present(question.card)).pin_tries is not PinTries.FULL:
+        info = await present(question.card)
+        if info.pin_tries is not PinTries.FULL:
             return None
         slot = cache.slot(question.card)
         pin = cache.unseal(await ask.cache_get(slot))
         if pin is None:
             return None
-        if not self.dialogue.is_refused(question, pin):
-            digest = self.dialogue.digest(pin)
-            try:
-                return (await use(pin),)
-            except (PinIncorrect, PinLengthInvalid):
-                self.dialogue.note_refused(question, digest)
-        await ask.cache_put(slot, None)
-        return None
+        used: tuple[T] | None = None
+        try:
+            if not self.dialogue.is_refused(question, pin, info):
+                digest = self.dialogue.digest(pin)
+                try:
+                    used = (await use(pin),)
+                except (PinIncorrect, PinLengthInvalid):
+                    await self.dialogue.note_refused(question, digest)
+                except PinRequired:
+                    log.info("token=%s op=login result=the token had lost it", info.id.label)
+        finally:
+            if used is None:  # whatever went wrong, it would be sent again and again with nobody looking on
+                await ask.cache_put(slot, None)
+        return used
 
     def _start_lease(self, card: Card) -> None:
         self._cancel_timer(_place(card))

@@ -11,7 +11,7 @@ LONGEST_PIN = 88
 
 _TRIES = {
     PinTries.FULL: "",
-    PinTries.LOW: "A wrong {name} was entered before: fewer tries are left.",
+    PinTries.LOW: "A wrong {name} was entered before: many tokens lock it after a few.",
     PinTries.FINAL: "This is the LAST TRY: another wrong {name} locks {at_stake}.",
     PinTries.LOCKED: "The {name} is locked.",
 }

@@ -113,7 +113,7 @@ def test_a_wrong_so_pin_is_asked_for_again() -> None:
             answer = await ask(client, line, b"wrong one", NEW, right)
             assert (answer.code, len(answer.asked)) == (0, 3), line
             assert "The Admin PIN (SO PIN) was refused." in texts(answer)[2]
-            assert "fewer tries" in texts(answer)[2]
+            assert "many tokens lock it" in texts(answer)[2]
             token.so_pin = SO
 
 

@@ -74,7 +74,7 @@ def test_a_wrong_old_pin_is_asked_for_again_and_the_new_one_is_not() -> None:
         answer = await ask(client, "PASSWD 1", b"wrong one", NEW, b"wrong too", WORK)
         assert (answer.code, flags(answer)) == (0, ["", "N", "", ""])
         assert "was refused" in texts(answer)[2]
-        assert "fewer tries" in texts(answer)[2]
+        assert "many tokens lock it" in texts(answer)[2]
         assert token.pin == NEW
 
 

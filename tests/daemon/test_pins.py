@@ -46,7 +46,7 @@ def test_a_refused_pin_is_asked_for_again_and_the_prompt_says_why() -> None:
         answer = await sign(client, token, b"wrong one", WORK)
         assert answer.code == 0
         assert "refused" in answer.asked[1]
-        assert "fewer tries" in answer.asked[1]
+        assert "many tokens lock it" in answer.asked[1]
 
 
 def test_the_last_try_is_announced() -> None:

@@ -64,7 +64,7 @@ def test_the_person_who_mistypes_the_repetition_is_asked_again(desk: GnupgHome, 
 def test_a_wrong_old_pin_is_asked_for_again_and_the_new_one_kept(desk: GnupgHome, token: MintedToken) -> None:
     assert ends(desk, "PASSWD 1", "not the pin", NEW_PIN, NEW_PIN, token.pin) == "OK"
     assert shown(desk)[-1].startswith("The PIN was refused.\n")
-    assert "fewer tries are left" in shown(desk)[-1]
+    assert "many tokens lock it after a few" in shown(desk)[-1]
     assert ends(desk, "CHECKPIN", NEW_PIN) == "OK"
 
 
@@ -125,7 +125,7 @@ def test_a_pin_of_a_wrong_length_costs_no_try(desk: GnupgHome, token: MintedToke
     assert ends(desk, "PASSWD 1", "123", token.pin, "12", "12", NEW_PIN, NEW_PIN) == "OK"
     assert "at least 4 characters" in shown(desk)[1]
     assert "at least 4 characters" in shown(desk)[4]
-    assert "fewer tries" not in "".join(shown(desk))
+    assert "many tokens lock it" not in "".join(shown(desk))
 
 
 @pytest.mark.parametrize("typed", [(), ("PIN",), ("PIN", NEW_PIN)])

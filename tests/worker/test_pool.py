@@ -155,6 +155,39 @@ async def test_a_worker_that_fails_to_follow_a_login_is_not_used(pool: Pool) -> 
 
 
 @in_loop
+async def test_an_accepted_pin_goes_to_one_worker_after_the_other(pool: Pool) -> None:
+    gate = pool.workers[1].hold(Op.LOGIN)
+    login = asyncio.ensure_future(pool.module.login(pool.token.id, pool.pin))
+    await gate.reached.wait()
+    assert pool.counts(Op.LOGIN) == [1, 1, 0]
+    gate.opened.set()
+    await login
+    assert pool.counts(Op.LOGIN) == [1, 1, 1]
+
+
+@in_loop
+async def test_a_refusal_by_another_worker_ends_it_and_the_login_of_the_first_stands(pool: Pool) -> None:
+    """Each may cost a try; and ERR would be a lie as long as one worker holds the login."""
+    pool.workers[1].slots[0].pin = b"changed by another program"
+    await pool.module.login(pool.token.id, pool.pin)
+    assert pool.counts(Op.LOGIN) == [1, 1, 0]
+    assert await pool.sign()
+    assert pool.counts(Op.SIGN) == [1, 0, 0]
+
+
+@in_loop
+async def test_who_holds_a_login_is_known_by_worker_and_by_its_life(pool: Pool) -> None:
+    await pool.module.login(pool.token.id, pool.pin)
+    pool.workers[0].restart()
+    pool.workers[1].restart()
+    pool.workers[2].load = 9
+    await pool.sign()
+    assert pool.counts(Op.SIGN) == [0, 0, 1]  # the busiest, but the only one that still holds it
+    assert await pool.module.objects(pool.token.id)
+    assert pool.counts(Op.OBJECTS) == [0, 0, 1]
+
+
+@in_loop
 async def test_nothing_new_is_told_by_the_same_worker_only(pool: Pool) -> None:
     first = await pool.module.objects(pool.token.id)
     assert first is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -15,11 +16,13 @@ from scd.token.errors import (
     PinLengthInvalid,
     PinNotSet,
     PinRequired,
+    TokenError,
 )
 from scd.token.model import TokenId, TokenInfo, TokenObjects
 from scd.token.port import REREAD, Call, TokenModule
 from scd.token.secrets import Pin
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 _WITH_LOGIN = frozenset({"sign", "decrypt"})
 _CHANGES = frozenset({"generate", "import_key", "destroy_key", "write_certificate", "delete_certificate", "write_data"})
@@ -184,12 +187,18 @@ class PooledModule(TokenModule):
         raise ValueError("a pool without workers")
 
     async def _login_others(self, token: TokenId, pin: Pin, others: Sequence[int]) -> None:
-        """The PIN was right; a worker that fails now is merely not used. One refusal ends it: never a second try."""
-        outcomes = await self._all(lambda worker: worker.login(token, pin), others)
-        for index, outcome in zip(others, outcomes, strict=True):
-            if outcome is None:
+        """One after the other. The first refusal ends it, since each may cost a try; a worker that did not follow is
+        merely not used, and the login of the first one stands.
+        """
+        for index in others:
+            try:
+                await self.workers[index].login(token, pin)
+            except TokenError as error:
+                log.warning("token=%s op=login worker=%d result=not used: %s", token.label, index + 1, error)
+                if isinstance(error, _REFUSED):
+                    return
+            else:
                 self._note_login(token, index)
-        _raise_first([outcome for outcome in outcomes if isinstance(outcome, _REFUSED)])
 
     async def _end_logins(self, token: TokenId) -> None:
         """The security officer comes when nobody is logged in; a worker that fails here has lost its login."""

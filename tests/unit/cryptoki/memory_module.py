@@ -22,6 +22,7 @@ from tests.unit.cryptoki.memory_token import TRUE, Bulk, MemoryObject, MemoryTok
 
 RV = {ckr_name(number).removeprefix("CKR_"): number for number in range(0x300)}
 USER, CONTEXT_SPECIFIC = 1, 2
+RO_PUBLIC_SESSION, RO_USER_FUNCTIONS = 0, 1
 _NULL = ctypes.CFUNCTYPE(ctypes.c_ulong)()  # what a module that lacks a function has in its list
 
 
@@ -148,6 +149,9 @@ class MemoryNative(Native):
         del self.sessions[session]
         if not any(one.token is token for one in self.sessions.values()):
             self.lose_login(token)
+
+    def C_GetSessionInfo(self, session: int, info: Any) -> None:
+        info.state = RO_USER_FUNCTIONS if id(self._session(session).token) in self.logged_in else RO_PUBLIC_SESSION
 
     def C_Login(self, session: int, user: int, pin: bytes | None, length: int) -> None:
         there = self._session(session)

@@ -32,8 +32,8 @@ PIN_ERRORS = (errors.PinIncorrect, errors.PinRequired, errors.PinBlocked, errors
 ALL_NUMBERS = range(0x1000)
 
 
-def translated(rv: int) -> errors.TokenError:
-    return to_token_error(CkrError("C_Sign", rv), "token")
+def translated(rv: int, function: str = "C_Login") -> errors.TokenError:
+    return to_token_error(CkrError(function, rv), "token")
 
 
 def number(name: str) -> int:
@@ -52,7 +52,7 @@ def test_a_vendors_own_number_is_shown_as_such() -> None:
 
 def test_everything_becomes_a_token_error_that_names_function_and_value() -> None:
     for rv in ALL_NUMBERS:
-        assert str(translated(rv)).partition("; ")[0] == f"token: C_Sign: {ckr_name(rv)}"
+        assert str(translated(rv)).partition("; ")[0] == f"token: C_Login: {ckr_name(rv)}"
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,13 @@ def test_everything_becomes_a_token_error_that_names_function_and_value() -> Non
 )  # fmt: skip
 def test_what_the_daemon_tells_apart(name: str, kind: type[errors.TokenError]) -> None:
     assert type(translated(number(name))) is kind
+
+
+@pytest.mark.parametrize("function", ["C_Sign", "C_Decrypt", "C_FindObjectsInit", "C_OpenSession"])
+@pytest.mark.parametrize("name", ["PIN_INCORRECT", "PIN_INVALID", "PIN_LEN_RANGE"])
+def test_a_pin_is_refused_only_by_a_function_that_was_given_one(function: str, name: str) -> None:
+    """Else the person is asked for it again, and a right one is remembered as a wrong one."""
+    assert type(translated(number(name), function)) is errors.TokenFailure
 
 
 @pytest.mark.parametrize("function", ["C_SetPIN", "C_InitPIN"])

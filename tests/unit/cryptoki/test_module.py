@@ -147,9 +147,29 @@ class TestLogin:
 
     def test_somebody_elses_login_is_as_good(self) -> None:
         bench = Bench(token_with(P256), login=False)
-        bench.native.fail_next("C_Login", "USER_ALREADY_LOGGED_IN")
+        bench.native.logged_in.add(id(bench.token))
         bench.login()
         assert bench.module.tokens()[0].logged_in
+
+    def test_somebody_elses_login_that_the_token_knows_nothing_of_is_begun_anew(self) -> None:
+        """The PIN has not been looked at and is not sent again unasked."""
+        bench = Bench(token_with(P256), login=False)
+        bench.native.fail_next("C_Login", "USER_ALREADY_LOGGED_IN")
+        with pytest.raises(PinRequired):
+            bench.login()
+        assert bench.native.count("C_Login") == 1
+        assert not bench.module.tokens()[0].logged_in
+        bench.login()
+        assert bench.sign(P256, DIGEST)
+
+    def test_a_login_that_ended_without_a_word_is_noticed_by_what_is_missing(self) -> None:
+        bench = Bench(token_with(P256))
+        assert [key.private_seen for key in bench.objects().keys] == [True]
+        bench.native.lose_login(bench.token)
+        assert [key.private_seen for key in bench.objects().keys] == [False]
+        assert not bench.module.tokens()[0].logged_in
+        with pytest.raises(PinRequired):
+            bench.sign(P256, DIGEST)
 
     def test_a_locked_pin_is_called_so(self) -> None:
         bench = Bench(token_with(P256), login=False)
@@ -175,11 +195,13 @@ class TestLogin:
         bench.login()
         assert bench.sign(P256, DIGEST)
 
-    @pytest.mark.parametrize("name", ["DEVICE_REMOVED", "TOKEN_NOT_PRESENT", "GENERAL_ERROR", "PIN_INCORRECT"])
+    @pytest.mark.parametrize(
+        "name", ["DEVICE_REMOVED", "TOKEN_NOT_PRESENT", "GENERAL_ERROR", "PIN_INCORRECT", "SESSION_CLOSED"]
+    )
     def test_a_pin_that_may_have_been_counted_is_not_sent_twice(self, name: str) -> None:
         bench = Bench(token_with(P256), login=False)
         bench.native.fail_next("C_Login", name)
-        with pytest.raises((TokenRemoved, TokenNotPresent, TokenFailure, PinIncorrect)):
+        with pytest.raises((TokenRemoved, TokenNotPresent, TokenFailure, PinIncorrect, SessionLost)):
             bench.login()
         assert bench.native.count("C_Login") == 1
 

@@ -46,7 +46,7 @@ def test_the_notice_comes_first() -> None:
 def test_the_tries_left_come_last() -> None:
     said = {tries: lines(pin_prompt(card(), None, "sign", tries))[-1] for tries in PinTries}
     assert "LAST TRY" in said[PinTries.FINAL]
-    assert "fewer tries" in said[PinTries.LOW]
+    assert "many tokens lock it" in said[PinTries.LOW]
     assert "locked" in said[PinTries.LOCKED]
     assert said[PinTries.FULL].startswith("Number:")
 
