@@ -59,6 +59,7 @@ class GpgErr(IntEnum):
     CARD_REMOVED = 110, "Card removed"
     CARD_NOT_PRESENT = 112, "Card not present"
     NOT_CONFIRMED = 114, "Not confirmed"
+    CONFIGURATION = 115, "Configuration error"
     INV_ID = 118, "Invalid ID"
     NO_SCDAEMON = 119, "No SmartCard daemon"
     CARD_NOT_INITIALIZED = 123, "Card not initialized"

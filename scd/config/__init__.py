@@ -7,7 +7,7 @@ Everything that is not known is a ConfigError, and the program ends with status 
 from scd.config.commandline import CommandLine, parse_command_line
 from scd.config.debug import DebugFlag
 from scd.config.errors import ConfigError
-from scd.config.load import load_settings
+from scd.config.load import load_settings, settings_despite
 from scd.config.options import Mode
 from scd.config.settings import ProviderSettings, Settings
 
@@ -20,4 +20,5 @@ __all__ = [
     "Settings",
     "load_settings",
     "parse_command_line",
+    "settings_despite",
 ]

@@ -8,7 +8,7 @@ from scd.config.commandline import DEFAULT_BACKLOG, CommandLine
 from scd.config.debug import EVERYTHING, NOTHING, DebugFlag, add_flags, level_flags
 from scd.config.errors import ConfigError, placed
 from scd.config.modules import configured_modules
-from scd.config.optionfile import read_option_file
+from scd.config.optionfile import read_option_file, read_what_can_be_read
 from scd.config.options import Given
 from scd.config.settings import Settings
 from scd.config.values import count, keygrip, pin_cache
@@ -57,6 +57,25 @@ def load_settings(
         listen_backlog=count(last["listen-backlog"].value) if "listen-backlog" in last else DEFAULT_BACKLOG,
         warnings=(*warnings, *more),
     )
+
+
+def settings_despite(
+    mistake: ConfigError, command_line: CommandLine, environ: Mapping[str, str],
+    system_files: Sequence[str] = SYSTEM_FILES,
+) -> Settings:  # fmt: skip
+    """What there is of a configuration that `load_settings` refused: enough to log what is wrong with it.
+
+    Lines that cannot be obeyed are passed over. Raises ConfigError when not even the home can be told.
+    """
+    home = home_directory(command_line, environ)
+    file = _option_file(command_line, home, system_files)
+    givens = read_what_can_be_read(file) if file else []
+    givens += command_line.overrides
+    verbosity, quiet, debug = _talk(givens, [])
+    log_file = next((given for given in reversed(givens) if given.name == "log-file"), None)
+    return Settings(
+        home, file, _log_file(log_file, home, environ), verbosity, quiet, debug, mistake=str(mistake),
+    )  # fmt: skip
 
 
 def home_directory(command_line: CommandLine, environ: Mapping[str, str]) -> str:

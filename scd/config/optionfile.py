@@ -13,6 +13,10 @@ from scd.config.errors import ConfigError, did_you_mean, placed
 from scd.config.options import PROVIDER_PREFIX, Given, Kind, Option, Role, find, near_names
 from scd.config.values import check, ignored, unquote
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 BLANKS = " \t\r\v\f"
 _SIZE_LIMIT = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -27,12 +31,32 @@ def read_option_file(file: str) -> tuple[list[Given], list[str]]:
     return parse_options(_content(file), file)
 
 
+def read_what_can_be_read(file: str) -> list[Given]:
+    """As read_option_file, but each line that cannot be obeyed, or the whole file, is passed over."""
+    reader = _Reader(file)
+    try:
+        content = _content(file)
+    except ConfigError:
+        return []
+    for number, text in _lines(content):
+        try:
+            reader.line(number, text)
+        except ConfigError:
+            continue
+    return reader.givens
+
+
 def parse_options(content: bytes, file: str) -> tuple[list[Given], list[str]]:
     """As read_option_file, for octets that are already here."""
     reader = _Reader(file)
-    for number, line in enumerate(content.removeprefix(_BOM).split(b"\n"), 1):
-        reader.line(number, line.decode("utf-8", "surrogateescape").strip(BLANKS))
+    for number, text in _lines(content):
+        reader.line(number, text)
     return reader.givens, reader.warnings
+
+
+def _lines(content: bytes) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(content.removeprefix(_BOM).split(b"\n"), 1):
+        yield number, line.decode("utf-8", "surrogateescape").strip(BLANKS)
 
 
 def _content(file: str) -> bytes:
@@ -81,7 +105,7 @@ class _Reader:
         if name.startswith(PROVIDER_PREFIX) and "-" not in name[len(PROVIDER_PREFIX) :]:
             self.warn(number, f"'{name}' says nothing; write it as {name}-library FILE, or take the line out")
             return
-        hint = did_you_mean(name, near_names(name))
+        hint = did_you_mean(name, near_names(name)) or "; take the line out ('scd --dump-options' lists what there is)"
         raise ConfigError(f"unknown option '{name}'{hint}", file=self.file, line=number)
 
     def accept(self, given: Given) -> None:

@@ -40,7 +40,8 @@ class Settings:
     `openpgp_…` is a 20-octet keygrip. `providers` is in the order of the `providers` line; it is empty when
     nothing was configured, and then the installed modules with a profile are used, `profile_options` adding
     to the profiles with those names. `warnings` come from the file and from putting all together, not from
-    parsing the command line.
+    parsing the command line. `mistake` is why the configuration cannot be obeyed; then only `home`, `file` and what the
+    log needs are set.
     """
 
     home: str
@@ -60,3 +61,4 @@ class Settings:
     verify_signatures: bool = False
     listen_backlog: int = 64
     warnings: tuple[str, ...] = ()
+    mistake: str = ""

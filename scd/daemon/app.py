@@ -1,4 +1,4 @@
-"""The running daemon: connections, signals, a new configuration, the end."""
+"""The running daemon: connections, signals, the end."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from collections.abc import Sequence
 
 import scd.daemon.commands  # noqa: F401  # fills the command table
 from scd import logs, tasks
-from scd.config import CommandLine, ConfigError, Settings, load_settings
-from scd.cryptoki.profile import ProfileError
+from scd.config import CommandLine, Settings
 from scd.daemon.agent import process_at_the_pipe
 from scd.daemon.assemble import build_service, warm_up
+from scd.daemon.configuration import Configuration, log_mistake
 from scd.daemon.connection import Connection
 from scd.daemon.daemon import Daemon
 from scd.daemon.doors import Doors
 from scd.daemon.health import abandon_busy_workers, worker_states
 from scd.daemon.listener import accept_clients, allowed_uids
-from scd.daemon.planning import PlannedModule, plan, start_workers
+from scd.daemon.planning import PlannedModule
 from scd.daemon.signals import OBEYED
 from scd.daemon.transport import StdioTransport
-from scd.token.errors import reason
 
 log = logging.getLogger(__name__)
 asked_for = logging.getLogger(f"{__name__}.asked_for")
@@ -53,6 +52,8 @@ class App:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # PINs pass through this process
         for warning in (*self._command_line.warnings, *self._settings.warnings, *self._doors.warnings):
             log.warning("%s", warning)
+        if self._settings.mistake:
+            log_mistake(self._settings.mistake)
         if self._doors.folder is not None:
             self._doors.folder.clean_neighbours()
         asyncio.run(self._main())
@@ -73,6 +74,8 @@ class App:
         """Let clients and signals in."""
         self._daemon = Daemon(build_service(self._settings, self._planned), deny_admin=self._settings.deny_admin)
         self._daemon.socket_name = self._doors.path
+        self._configuration = Configuration(self._daemon, self._command_line)
+        self._daemon.mistake, self._daemon.mend = self._settings.mistake, self._configuration.mend
         if self._doors.listener is not None:
             allowed = allowed_uids(self._command_line.uid_acl)
             self._accepting = tasks.start("accept", accept_clients(self._daemon, self._doors.listener, allowed))
@@ -146,27 +149,7 @@ class App:
 
     def _reload(self) -> None:
         if self._reloading is None or self._reloading.done():
-            self._reloading = tasks.start("reload", self._read_again())
-
-    async def _read_again(self) -> None:
-        """SIGHUP: new configuration, new log file, new workers, and with them no login."""
-        try:
-            settings = load_settings(self._command_line, os.environ)
-            planned = plan(settings, os.environ)
-            start_workers(planned)
-        except (ConfigError, ProfileError, OSError) as error:
-            logs.reopen()
-            log.error("the configuration is kept as it was, because the new one is wrong: %s", reason(error))
-            await self._daemon.log_out_everywhere()
-            return
-        logs.set_up(settings)
-        for warning in settings.warnings:
-            log.warning("%s", warning)
-        old, self._daemon.service = self._daemon.service, build_service(settings, planned)
-        self._daemon.deny_admin = settings.deny_admin
-        log.info("configuration read again, all tokens logged out")
-        await old.catalogue.registry.close()
-        await warm_up(self._daemon.service)
+            self._reloading = tasks.start("reload", self._configuration.read_again())
 
     async def _wind_up(self) -> None:
         """Cancel what is left and let the workers go."""

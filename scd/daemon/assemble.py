@@ -53,7 +53,7 @@ def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Servi
     }
     roles = {role: grip for role, grip in configured.items() if grip is not None}
     _say(settings, planned)
-    if not planned:
+    if not planned and not settings.mistake:
         log.warning("%s", without)
     cache = PinCache() if settings.use_gnupg_pin_cache else None
     state = StateFile(os.path.join(settings.home, STATE_FILE))

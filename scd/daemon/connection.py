@@ -21,6 +21,7 @@ from scd.daemon.lock import KEPT_OUT
 from scd.daemon.slowdown import Slowdown
 from scd.daemon.table import COMMANDS, CommandSpec
 from scd.daemon.transport import Transport
+from scd.daemon.unconfigured import needs_configuration
 from scd.service.catalogue import Card
 from scd.service.operations import Service
 from scd.service.places import BY_NAME
@@ -114,7 +115,9 @@ class Connection:
         try:
             if spec.name in KEPT_OUT and self.daemon.lock.forbids(self):
                 raise CommandError(GpgErr.LOCKED)
-            await spec.handler(self, Arguments(command.args))
+            arguments = Arguments(command.args)
+            await self._must_be_configured(spec.name, arguments)
+            await spec.handler(self, arguments)
         except CommandError as error:
             self._error(error.code, error.text)
         except TokenError as error:
@@ -129,6 +132,13 @@ class Connection:
             self.send(lines.ok(spec.closing))
         finally:
             self.daemon.watch.look()
+
+    async def _must_be_configured(self, name: str, args: Arguments) -> None:
+        """ERR with what is wrong with the configuration, unless it was mended meanwhile."""
+        if self.daemon.mistake and needs_configuration(name, args):
+            await self.daemon.mend()
+            if self.daemon.mistake:
+                raise CommandError(GpgErr.CONFIGURATION, self.daemon.mistake)
 
     def _error(self, code: GpgErr, text: str) -> None:
         self.daemon.statistics.errors += 1

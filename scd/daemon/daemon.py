@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from scd import tasks
@@ -31,11 +31,16 @@ class Statistics:
 
 
 class Daemon:
-    """`service` is replaced as a whole when the configuration is read again."""
+    """`service` is replaced as a whole when the configuration is read again.
+
+    `mistake`: what is wrong with the configuration, as long as there is none that could be obeyed; `mend` looks again.
+    """
 
     def __init__(self, service: Service, *, deny_admin: bool = False) -> None:
         self.service = service
         self.deny_admin = deny_admin
+        self.mistake = ""
+        self.mend: Callable[[], Awaitable[None]] = _nothing
         self.statistics = Statistics()
         self.lock = CardLock()
         self.watch = Watch(lambda: self.service)
@@ -90,3 +95,7 @@ class Daemon:
         service = self.service
         for card in service.catalogue.cards:
             await service.logins.log_out(card)
+
+
+async def _nothing() -> None:
+    """Where no configuration was read there is nothing to read again."""

@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from scd.config import CommandLine, ConfigError, Mode, Settings, load_settings, parse_command_line
+from scd.config import CommandLine, ConfigError, Mode, Settings, load_settings, parse_command_line, settings_despite
 from scd.daemon.console import fail, say, write
 from scd.daemon.doors import Doors
 from scd.daemon.serving import serve, socket_folder
@@ -27,7 +27,7 @@ def run(argv: list[str]) -> int:
         informed = _inform(command_line)
         if informed is not None:
             return informed
-        settings = load_settings(command_line, os.environ)
+        settings = _settings(command_line)
         if command_line.debug_wait:
             say(f"waiting for a debugger, pid is {os.getpid()}")
             time.sleep(command_line.debug_wait)
@@ -36,6 +36,16 @@ def run(argv: list[str]) -> int:
         return _MODES[command_line.mode](command_line, settings)
     except (ConfigError, OSError) as error:
         return fail(reason(error))
+
+
+def _settings(command_line: CommandLine) -> Settings:
+    """A wrong configuration is the end, but not of what gpg-agent started (`unconfigured.py`)."""
+    try:
+        return load_settings(command_line, os.environ)
+    except ConfigError as mistake:
+        if command_line.mode is not Mode.MULTI_SERVER:
+            raise
+        return settings_despite(mistake, command_line, os.environ)
 
 
 def _open_standard_streams() -> None:

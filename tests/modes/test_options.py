@@ -53,7 +53,7 @@ def test_gpgconf_test_shows_file_and_line(stage: Stage) -> None:
     assert done.stderr.decode().startswith(f"scd: {stage.home}/scd.conf:2: ")
 
 
-@pytest.mark.parametrize("mode", ["--server", "--multi-server", "--daemon", "--supervised"])
+@pytest.mark.parametrize("mode", ["--server", "--daemon", "--supervised"])
 def test_a_wrong_configuration_starts_nothing(stage: Stage, mode: str) -> None:
     (stage.home / "scd.conf").write_text("no-such-option\n")
 

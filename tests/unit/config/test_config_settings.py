@@ -9,7 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scd.config import ConfigError, DebugFlag, ProviderSettings, Settings, load_settings, parse_command_line
+from scd.config import (
+    ConfigError,
+    DebugFlag,
+    ProviderSettings,
+    Settings,
+    load_settings,
+    parse_command_line,
+    settings_despite,
+)
 from scd.config.debug import EVERYTHING
 from scd.config.options import PROVIDER_OPTIONS
 
@@ -329,9 +337,29 @@ _LINES = st.one_of(
 @given(st.lists(_LINES, max_size=8).map(b"\n".join))
 def test_any_file_gives_settings_or_a_config_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "scd.conf").write_bytes(content)
+    environ = {"GNUPGHOME": str(tmp_path)}
     file: str | None
     try:
-        file = load_settings(parse_command_line([]), {"GNUPGHOME": str(tmp_path)}, ()).file
+        file = load_settings(parse_command_line([]), environ, ()).file
     except ConfigError as error:
         file = error.file
     assert file == f"{tmp_path}/scd.conf"
+    despite = settings_despite(ConfigError("no"), parse_command_line([]), environ, ())
+    assert (despite.file, despite.mistake) == (file, "no")
+
+
+def test_of_a_wrong_configuration_what_the_log_needs_is_obeyed(tmp_path: Path) -> None:
+    (tmp_path / "scd.conf").write_text("xyzzy\nlog-file l\ndebug ipc\npin-cache x\nverbose\nverbose\nproviders a\n")
+    environ, line = {"GNUPGHOME": str(tmp_path)}, parse_command_line(["--multi-server", "-v"])
+    found = settings_despite(ConfigError("no", file="f", line=1), line, environ, ())
+    assert found == Settings(
+        home=str(tmp_path), file=f"{tmp_path}/scd.conf", log_file=f"{tmp_path}/l", verbosity=3, debug=DebugFlag.IPC,
+        mistake="f:1: no",
+    )  # fmt: skip
+
+
+def test_a_home_that_cannot_be_told_stays_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    with pytest.raises(ConfigError, match="GNUPGHOME"):
+        settings_despite(ConfigError("no"), parse_command_line([]), {"GNUPGHOME": "relative"}, ())
