@@ -16,7 +16,9 @@ _UNKNOWN = "-"
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """`created`: seconds since the epoch, never 0; `fingerprint`: 20 octets (v4), None where there is none."""
+    """`created`: seconds since the epoch, never 0; `fingerprint`: 20 octets, of a version 5 key 32;
+    None where there is none.
+    """
 
     created: int
     fingerprint: bytes | None
@@ -37,7 +39,7 @@ def decoded(value: bytes | None) -> Attachment | None:
 
 
 def made(public: PublicKey, created: int, *, encryption: bool) -> Attachment:
-    """What a key made at this time will be in OpenPGP; without a fingerprint where v4 has no form for it."""
+    """What a key made at this time will be in OpenPGP; without a fingerprint where a packet has no room for it."""
     try:
         return Attachment(created, fingerprint(public, created, encryption=encryption))
     except ValueError:

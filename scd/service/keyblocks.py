@@ -1,21 +1,34 @@
-"""OpenPGP key packets in the octets of a keyring: whose public key is this one.
+"""OpenPGP key packets in a keyring: which of some public keys are in it.
 
-Source: RFC 4880 §4.2 and §5.5.2; for keyboxes kbx/keybox-blob.c of GnuPG 2.2 to 2.5.
+Source: RFC 4880 §4.2 and §5.5.2; for keyboxes kbx/keybox-blob.c, for version 5 g10/parse-packet.c of GnuPG 2.2 to 2.5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
-from scd.gcrypt.fingerprint import ECDH, ECDSA, EDDSA, RSA, VERSION, curve_oid, mpi, packet_fingerprint, point
+from scd.gcrypt.fingerprint import (
+    ECDH,
+    ECDSA,
+    EDDSA,
+    RSA,
+    VERSION_4,
+    VERSION_5,
+    curve_oid,
+    mpi,
+    packet_fingerprint,
+    point,
+)
 from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
 
 _PUBLIC_KEY, _PUBLIC_SUBKEY = 6, 14
 _RSA_ENCRYPT_ONLY, _RSA_SIGN_ONLY = 2, 3
 _RSA_NUMBERS = frozenset({RSA, _RSA_ENCRYPT_ONLY, _RSA_SIGN_ONLY})
 _CURVE_NUMBERS = frozenset({ECDH, ECDSA, EDDSA})
-_BEFORE_MATERIAL = 6  # version, time, algorithm
+# version, time, algorithm; in version 5 also the length of what follows
+_BEFORE_MATERIAL = {VERSION_4: 6, VERSION_5: 10}
 _KDF_START, _KDF_OCTETS = b"\3\1", 4  # their length, version; hash and cipher follow
 _BLOB_HEADER = 16
 _OPENPGP_BLOB = 2
@@ -23,7 +36,7 @@ _OPENPGP_BLOB = 2
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """An OpenPGP key of version 4. `created`: seconds since the epoch; `fingerprint`: 20 octets.
+    """An OpenPGP key. `created`: seconds since the epoch; `fingerprint`: 20 octets, in version 5 32.
 
     `encryption`: it can do nothing else, as ECDH keys; an RSA key with that in its self-signature does not show it.
     """
@@ -33,70 +46,72 @@ class Attached:
     encryption: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
-    """How key packets write one public key: their algorithms' numbers, and what may follow these, KDF not included."""
+Found = tuple[PublicKey, Attached]
 
-    numbers: frozenset[int]
-    forms: tuple[bytes, ...]
 
-    @classmethod
-    def of(cls, public: PublicKey) -> Material:
-        """Of any public key; raises ValueError for one that no packet has room for."""
+class Wanted:
+    """Public keys to be found, by what key packets have of them behind the algorithm, KDF parameters left out."""
+
+    def __init__(self, publics: Iterable[PublicKey]) -> None:
+        self._by_material = {(isinstance(one, RsaPublicKey), form): one for one in publics for form in _forms(one)}
+
+    def found(self, body: bytes) -> Found | None:
+        """The public key of this packet, if it is wanted, and its OpenPGP key."""
+        start = _BEFORE_MATERIAL.get(body[0]) if body else None
+        if start is None or len(body) <= start:
+            return None
+        number, end = body[5], len(body)
+        if number == ECDH:  # KDF parameters follow, whatever hash and cipher they name
+            end -= _KDF_OCTETS
+            if not body.startswith(_KDF_START, max(end, start)):
+                return None
+        if number not in _RSA_NUMBERS and number not in _CURVE_NUMBERS:
+            return None
+        public = self._by_material.get((number in _RSA_NUMBERS, body[start:end]))
+        if public is None:
+            return None
+        encryption = number in (ECDH, _RSA_ENCRYPT_ONLY)
+        return public, Attached(_number(body, 1), packet_fingerprint(body), encryption)
+
+
+def _forms(public: PublicKey) -> Iterator[bytes]:
+    """None for a key that no packet has room for."""
+    try:
         if isinstance(public, RsaPublicKey):
-            return cls(_RSA_NUMBERS, (mpi(public.n) + mpi(public.e),))
+            yield mpi(public.n) + mpi(public.e)
+            return
         curve = public.curve_info
-        names = (curve_oid(oid) for oid in (curve.oid, *curve.other_oids))
-        return cls(_CURVE_NUMBERS, tuple(name + mpi(point(public)) for name in names))
-
-    def is_in(self, octets: bytes, start: int = 0, end: int | None = None) -> bool:
-        """Whether it is worth while to take the octets apart."""
-        return any(octets.find(form, start, end) >= 0 for form in self.forms)
-
-    def attached(self, body: bytes) -> Attached | None:
-        """The key of this packet when it has this public key."""
-        if len(body) <= _BEFORE_MATERIAL or body[0] != VERSION or body[5] not in self.numbers:
-            return None
-        form = next((form for form in self.forms if body.startswith(form, _BEFORE_MATERIAL)), None)
-        if form is None or not _is_rest(body[5], body[_BEFORE_MATERIAL + len(form) :]):
-            return None
-        created = int.from_bytes(body[1:5], "big")
-        return Attached(created, packet_fingerprint(body), body[5] in (ECDH, _RSA_ENCRYPT_ONLY))
+        for oid in (curve.oid, *curve.other_oids):
+            yield curve_oid(oid) + point(public)
+    except ValueError:
+        return
 
 
-def _is_rest(number: int, rest: bytes) -> bool:
-    """Whether nothing follows, but for ECDH the KDF parameters, whatever hash and cipher they name."""
-    if number != ECDH:
-        return not rest
-    return len(rest) == _KDF_OCTETS and rest.startswith(_KDF_START)
-
-
-def in_keybox(octets: bytes, material: Material) -> Iterator[Attached]:
-    """The keys in a keybox file, in its order. gpg leaves deleted ones in the file and says so in the blob's header."""
-    offset = 0
-    while offset + _BLOB_HEADER <= len(octets):
-        length = _number(octets, offset)
+def in_keybox(file: BinaryIO, wanted: Wanted) -> Iterator[Found]:
+    """The keys in a keybox, in its order. gpg leaves deleted ones in the file and says so in the blob's header."""
+    while len(header := file.read(_BLOB_HEADER)) == _BLOB_HEADER:
+        length = _number(header, 0)
         if length < _BLOB_HEADER:
             return
-        start = offset + _number(octets, offset + 8)
-        end = min(start + _number(octets, offset + 12), offset + length)
-        if octets[offset + 4] == _OPENPGP_BLOB and material.is_in(octets, start, end):
-            yield from in_packets(octets[start:end], material)
-        offset += length
+        rest = file.read(length - _BLOB_HEADER)
+        if header[4] == _OPENPGP_BLOB:
+            start = _number(header, 8) - _BLOB_HEADER
+            if start >= 0:
+                yield from in_packets(rest[start : start + _number(header, 12)], wanted)
 
 
-def in_packets(octets: bytes, material: Material) -> Iterator[Attached]:
+def in_packets(octets: bytes, wanted: Wanted) -> Iterator[Found]:
     """The keys in a sequence of packets; what follows a packet that cannot be read is left out."""
     offset = 0
     while (header := _header(octets, offset)) is not None:
         tag, start, length = header
-        if start + length > len(octets):
+        offset = start + length
+        if offset > len(octets):
             return
         if tag in (_PUBLIC_KEY, _PUBLIC_SUBKEY):
-            found = material.attached(octets[start : start + length])
+            found = wanted.found(octets[start:offset])
             if found is not None:
                 yield found
-        offset = start + length
 
 
 def _header(octets: bytes, offset: int) -> tuple[int, int, int] | None:

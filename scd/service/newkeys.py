@@ -21,7 +21,7 @@ from scd.service.logins import Asker
 from scd.service.operations import Service
 from scd.service.places import ENCRYPT, ROLES, Role, found, put
 from scd.service.targets import Target
-from scd.token.errors import KeyExists, TokenError, TokenFailure, UnsupportedAlgorithm
+from scd.token.errors import KeyExists, TokenError, TokenFailure, Unfinished, UnsupportedAlgorithm
 from scd.token.port import GenerateRequest, ImportRequest, KeyAddress
 
 log = logging.getLogger(__name__)
@@ -227,7 +227,7 @@ class NewKeys:
             try:
                 await new.key.card.module.module.destroy_key(new.key.address)
             except TokenError:
-                raise TokenFailure(
+                raise Unfinished(
                     f"the new key is on the token as {new.key.keyref}, but not in its place: {error}"
                 ) from error
             raise
@@ -251,10 +251,8 @@ class NewKeys:
                 await self._service.record(new.card, label, value, purpose, ask)
         except TokenError as error:
             both = f"both keys are on the token now, the old one as {old.keyref}, the new one as {new.keyref}"
-            raise TokenFailure(f"{both}: {failure}; {error}") from failure
-        raise TokenFailure(
-            f"the old key stays in its place, and the new one was taken off again: {failure}"
-        ) from failure
+            raise Unfinished(f"{both}: {failure}; {error}") from failure
+        raise Unfinished(f"the old key stays in its place, and the new one was taken off again: {failure}") from failure
 
     def _is_whole(self, key: CardKey) -> bool:
         """Whether it is listed with its private half."""
@@ -262,13 +260,13 @@ class NewKeys:
         return any(one.public == key.pair.public and one.private_seen for one in there)
 
     async def _destroy(self, old: CardKey, purpose: str, ask: Asker) -> None:
-        """The key goes, and with it what was written down of it. TokenFailure names a key that has not gone."""
+        """The key goes, and with it what was written down of it. Unfinished names a key that has not gone."""
         address: KeyAddress = old.address
         module = old.card.module.module
         try:
             await self._service.with_login(old.card, purpose, ask, lambda: module.destroy_key(address))
         except TokenError as error:
-            raise TokenFailure(f"{old.keyref} cannot be destroyed: {error}") from error
+            raise Unfinished(f"{old.keyref} cannot be destroyed: {error}") from error
         log.info("module=%s token=%s destroyed %s", old.card.module.name, old.card.token.id.label, old.keyref)
         await self._service.catalogue.relist(self._present(old.card.serial))
         try:

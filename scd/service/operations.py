@@ -49,6 +49,7 @@ class Service:
         self.metadata = metadata
         self.places = Places(catalogue, configured, self.data)
         self.report = Report(catalogue, self.places)
+        self._keyring = keyring
         self.attachments = Attachments(self.data, keyring)
         self.absence = Absence(catalogue.registry)
         self._stubs = stubs or Stubs(None)
@@ -102,6 +103,10 @@ class Service:
 
     async def _data_of(self, card: Card) -> Mapping[str, bytes]:
         return await card.module.in_time("data", lambda: self.metadata.of(card), self.data(card))
+
+    async def look_at_keyrings(self) -> None:
+        """Before anything is told of OpenPGP keys: see which of the user's have keys of the cards."""
+        await self._keyring.look(key.pair.public for card in self.catalogue.cards for key in card.keys)
 
     async def record(self, card: Card, label: str, value: bytes | None, purpose: str, ask: Asker) -> None:
         """Keep a value for the card, None to forget it; asks for the PIN where the token wants it."""

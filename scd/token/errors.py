@@ -102,6 +102,10 @@ class TokenFailure(TokenError):
     """Every other failure the module reported; the message holds the CKR name."""
 
 
+class Unfinished(TokenFailure):
+    """A change to a token's keys went wrong on its way; the message says what is on the token now."""
+
+
 class ModuleUnavailable(TokenError):
     """The module cannot be loaded, or its worker is waiting for its next start, `wait_s` from now.
 

@@ -318,6 +318,37 @@ def test_a_place_that_cannot_be_written_down_leaves_the_others_as_they_were() ->
             assert await places(client) == before
 
 
+def test_of_two_keys_that_cannot_be_destroyed_both_are_named() -> None:
+    token = empty_token()
+    module = FakeModule(token)
+
+    @with_client(module)
+    async def _(client: Client) -> None:
+        await with_pin(client, f"GENKEY {EC} 1")
+        module.fail_next(Op.DESTROY_KEY, TokenFailure("no"), TokenFailure("no"))
+        client.send(f"GENKEY --force {EC} 1\n".encode())
+        line = await client.line()
+        assert line.startswith("ERR")
+        assert all(key.cka_id.hex().upper() in line for key in token.keys)
+        assert "both keys are on the token" in line
+        assert len(token.keys) == 2
+
+
+def test_a_key_whose_successor_cannot_be_written_down_is_there_with_its_time() -> None:
+    """The new key goes, and what was chosen and written down before is as it was."""
+    token = empty_token()
+    module = FakeModule(token)
+
+    @with_client(module)
+    async def _(client: Client) -> None:
+        await with_pin(client, f"GENKEY {EC} 1")
+        await client.ask("SETATTR KEY-ATTR 1 1 rsa3072")
+        before = dict(token.data), grips(token)
+        module.fail_next(Op.DESTROY_KEY, TokenFailure("no"))
+        assert (await with_pin(client, f"GENKEY --force {EC} 1")).code == 108
+        assert (dict(token.data), grips(token)) == before
+
+
 def test_two_clients_at_once_get_one_place_once() -> None:
     token = empty_token()
     token.logged_in = True

@@ -30,6 +30,8 @@ _RETRIES = {PinTries.LOCKED: 0, PinTries.FINAL: 1}
 # What an OpenPGP card has and a token has not: known, and nothing to say of.
 _ABSENT = frozenset({"SIG-COUNTER", "KDF", "KEY-ATTR-INFO", "UIF-1", "UIF-2", "UIF-3"})
 
+_OF_OPENPGP_KEYS = frozenset({"KEY-FPR", "KEY-TIME"})
+
 
 @dataclass(frozen=True, slots=True)
 class Face:
@@ -70,6 +72,8 @@ async def getattr_(conn: Connection, args: Arguments) -> None:
     if name not in ATTRIBUTES:
         raise CommandError(GpgErr.INV_NAME, f"no attribute {name}")
     card = await _card_of(conn, words[1] if len(words) > 1 else "") or await conn.need_card()
+    if name in _OF_OPENPGP_KEYS:
+        await conn.service.look_at_keyrings()
     for line in ATTRIBUTES[name](face_of(conn, card)):
         conn.status(name, line)
 

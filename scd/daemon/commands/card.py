@@ -71,6 +71,7 @@ async def learn(conn: Connection, args: Arguments) -> None:
     if demanded is not None:
         await _choose(conn, demanded)
     card = await conn.need_card()
+    await conn.service.look_at_keyrings()
     alone = conn.serial is not None or (conn.looks_at_one and not args.has("--keypairinfo"))
     cards = [card] if alone else list(conn.service.catalogue.ordered(card))
     if not args.has("--keypairinfo"):

@@ -32,6 +32,7 @@ async def readkey(conn: Connection, args: Arguments) -> None:
             raise CommandError(GpgErr.CARD, f"no key called {args.rest} was found, but {doubt}")
         raise CommandError(GpgErr.NOT_FOUND, f"no key is called {args.rest}")
     if args.has("--info") or args.has("--info-only"):
+        await conn.service.look_at_keyrings()
         for key in conn.service.known(args.rest, card) or conn.service.hidden.find(args.rest, card):
             conn.status("KEYPAIRINFO", key_pair_info(conn, key, card))
     if not args.has("--info-only"):

@@ -62,6 +62,7 @@ async def _target(conn: Connection, args: Arguments) -> Target:
     if not words:
         raise CommandError(GpgErr.ASS_PARAMETER, "the key's place or id is missing")
     await conn.service.rescan(again=True)
+    await conn.service.look_at_keyrings()
     card = await conn.need_card()
     found = target(words[0], card, conn.service.catalogue, conn.service.places)
     if found is None:

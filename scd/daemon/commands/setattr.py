@@ -20,7 +20,8 @@ from scd.service.operations import Service
 from scd.service.places import ENCRYPT, ROLES, Role
 
 _PURPOSE = "change the card's data"
-_FINGERPRINT_OCTETS = 20
+_VERSION_4 = (20,)
+_VERSION_4_OR_5 = (20, 32)
 _INQUIRED_LIMIT = 1024
 
 Record = tuple[str, bytes | None]
@@ -50,6 +51,7 @@ async def setattr_(conn: Connection, args: Arguments) -> None:
         value = bytes(await conn.inquire("VALUE", limit=_INQUIRED_LIMIT))
     else:
         value = unescape(escaped.strip()).encode("utf-8", "surrogateescape")
+    await conn.service.look_at_keyrings()
     label, kept = setter(conn.service, card, name.upper(), value)
     if kept is not None and len(kept) > longest(label):
         raise CommandError(GpgErr.TOO_LARGE, f"{name} has room for {longest(label)} octets, not {len(kept)}")
@@ -65,7 +67,7 @@ def _text(_service: Service, _card: Card, name: str, value: bytes) -> Record:
 
 
 def _ca_fingerprint(_service: Service, _card: Card, name: str, value: bytes) -> Record:
-    octets = _fingerprint(name, value)
+    octets = _fingerprint(name, value, _VERSION_4)
     return name, octets.hex().upper().encode() if octets.strip(b"\0") else None
 
 
@@ -89,7 +91,7 @@ def _key_fingerprint(role: Role) -> Setter:
     """The key in the place is, from now on, this OpenPGP key."""
 
     def record(service: Service, card: Card, name: str, value: bytes) -> Record:
-        key, octets = _in_place(service, card, role), _fingerprint(name, value)
+        key, octets = _in_place(service, card, role), _fingerprint(name, value, _VERSION_4_OR_5)
         label = key_label(key.pair.keygrip)
         if not octets.strip(b"\0"):
             return label, None
@@ -122,16 +124,16 @@ def _in_place(service: Service, card: Card, role: Role) -> CardKey:
     return key
 
 
-def _fingerprint(name: str, value: bytes) -> bytes:
-    """20 octets, as they are or as 40 hex digits."""
-    if len(value) == _FINGERPRINT_OCTETS:
+def _fingerprint(name: str, value: bytes, lengths: tuple[int, ...]) -> bytes:
+    """Its octets, as they are or in hex digits."""
+    if len(value) in lengths:
         return value
     try:
         octets = bytes.fromhex(value.decode("ascii", "replace"))
     except ValueError:
         octets = b""
-    if len(octets) != _FINGERPRINT_OCTETS:
-        raise CommandError(GpgErr.INV_VALUE, f"{name} is a fingerprint of {_FINGERPRINT_OCTETS} octets")
+    if len(octets) not in lengths:
+        raise CommandError(GpgErr.INV_VALUE, f"{name} is a fingerprint of {' or '.join(map(str, lengths))} octets")
     return octets
 
 

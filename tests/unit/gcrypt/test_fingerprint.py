@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scd.gcrypt.curves import CURVES
 from scd.gcrypt.fingerprint import algorithm_number, fingerprint, kdf_parameters, key_material
 from scd.gcrypt.pubkey import EccPublicKey, RsaPublicKey
-from tests.unit.gcrypt.openpgp import KEYS, OpenpgpKey
+from tests.unit.gcrypt.openpgp import KEYS, VERSION_5, OpenpgpKey
 
 ECDH = 18
 P384 = [key for key in KEYS if key.public.bits == 384 and key.algorithm == ECDH]
@@ -62,11 +61,17 @@ def test_material_is_what_follows_the_algorithm() -> None:
     assert key_material(public, encryption=True) == signing + bytes.fromhex("03010807")
 
 
-@pytest.mark.parametrize("name", ["Ed448", "X448"])
-def test_version_5_curves_have_no_version_4_fingerprint(name: str) -> None:
-    public = EccPublicKey(name, bytes(CURVES[name].q_bytes))
-    with pytest.raises(ValueError, match=f"{name} keys are version 5 keys"):
-        fingerprint(public, 1, encryption=False)
+@pytest.mark.parametrize("key", VERSION_5, ids=lambda key: key.name)
+def test_version_5_fingerprint_is_gpgs(key: OpenpgpKey) -> None:
+    """Two keys that gpg 2.4.7 made; Ed448 and X448 have no others."""
+    assert key.public.keygrip == key.keygrip
+    assert fingerprint(key.public, key.created, encryption=key.algorithm == ECDH) == key.fingerprint
+
+
+def test_zero_octets_of_a_version_5_point_count() -> None:
+    """g10/keyid.c, do_hash_public_key: the length in bits is that of all octets when the first is zero."""
+    public = EccPublicKey("Ed448", b"\0\1" + bytes(55))
+    assert key_material(public, encryption=False) == bytes.fromhex("032B657101C8") + public.q
 
 
 @pytest.mark.parametrize("created", [-1, 1 << 32])

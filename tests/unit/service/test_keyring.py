@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from scd.gcrypt.curves import CURVES
 from scd.gcrypt.fingerprint import key_material
-from scd.gcrypt.pubkey import EccPublicKey, RsaPublicKey
-from scd.service.keyblocks import Material, in_keybox, in_packets
+from scd.gcrypt.pubkey import EccPublicKey, PublicKey, RsaPublicKey
+from scd.service.keyblocks import Wanted, in_keybox, in_packets
 from scd.service.keyring import LONGEST_KEYRING, Attached, Keyring
-from tests.unit.gcrypt.openpgp import KEYS, OpenpgpKey
+from tests.unit.gcrypt.openpgp import KEYS, VERSION_5, OpenpgpKey
 
 RINGS = Path(__file__).with_name("keyrings")
 ECDH = 18
@@ -51,59 +53,90 @@ def body_of(key: OpenpgpKey, *, created: int | None = None, algorithm: int | Non
 
 
 def found(octets: bytes, key: OpenpgpKey) -> list[Attached]:
-    return list(in_packets(octets, Material.of(key.public)))
+    return [attached for _, attached in in_packets(octets, Wanted([key.public]))]
+
+
+def attached(keyring: Keyring, public: PublicKey, *, encryption: bool | None = None) -> Attached | None:
+    asyncio.run(keyring.look([public]))
+    return keyring.attached(public, encryption=encryption)
 
 
 @pytest.mark.parametrize("ring", ["pubring.kbx", "pubring.gpg"])
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
 def test_keys_of_gpg_are_found(tmp_path: Path, ring: str, key: OpenpgpKey) -> None:
     """Both P-384 keys, too, whose KDF parameters gpg 2.2 chose unlike 2.4."""
-    assert Keyring(str(home_with(tmp_path, ring))).attached(key.public) == expected(key)
+    assert attached(Keyring(str(home_with(tmp_path, ring))), key.public) == expected(key)
 
 
 def test_a_deleted_key_is_gone(tmp_path: Path) -> None:
     """gpg leaves it in the file."""
     home = home_with(tmp_path, "deleted.kbx")
-    assert Material.of(ED25519.public).is_in((home / "pubring.kbx").read_bytes())
-    assert Keyring(str(home)).attached(ED25519.public) is None
-    assert Keyring(str(home)).attached(NISTP256.public) == expected(NISTP256)
+    assert key_material(ED25519.public, encryption=False) in (home / "pubring.kbx").read_bytes()
+    assert attached(Keyring(str(home)), ED25519.public) is None
+    assert attached(Keyring(str(home)), NISTP256.public) == expected(NISTP256)
 
 
 @pytest.mark.parametrize("home", [None, "/nonexistent"])
 def test_without_a_home_nothing_is_attached(home: str | None) -> None:
-    assert Keyring(home).attached(ED25519.public) is None
+    assert attached(Keyring(home), ED25519.public) is None
 
 
 @pytest.mark.parametrize("name", sorted(CURVES))
 def test_keys_that_are_not_there_are_not_found(tmp_path: Path, name: str) -> None:
     curve = CURVES[name]
     public = EccPublicKey(name, b"\4" + bytes(curve.q_bytes - 1))
-    assert Keyring(str(home_with(tmp_path, "pubring.kbx", "pubring.gpg"))).attached(public) is None
+    assert attached(Keyring(str(home_with(tmp_path, "pubring.kbx", "pubring.gpg"))), public) is None
 
 
 def test_a_number_no_packet_has_room_for_is_not_looked_for(tmp_path: Path) -> None:
     public = RsaPublicKey(b"\x80" + bytes(8191), b"\3")
-    assert Keyring(str(home_with(tmp_path, "pubring.kbx"))).attached(public) is None
+    assert attached(Keyring(str(home_with(tmp_path, "pubring.kbx"))), public) is None
 
 
 def test_a_changed_keyring_is_read_again(tmp_path: Path) -> None:
     keyring = Keyring(str(tmp_path))
-    assert keyring.attached(ED25519.public) is None
+    assert attached(keyring, ED25519.public) is None
     home_with(tmp_path, "pubring.kbx")
-    assert keyring.attached(ED25519.public) == expected(ED25519)
+    assert attached(keyring, ED25519.public) == expected(ED25519)
     (tmp_path / "pubring.kbx").unlink()
-    assert keyring.attached(ED25519.public) is None
+    assert attached(keyring, ED25519.public) is None
+
+
+def test_others_are_served_while_a_long_keyring_is_read(tmp_path: Path) -> None:
+    ring = (RINGS / "pubring.kbx").read_bytes()
+    first = int.from_bytes(ring[:4], "big")
+    (tmp_path / "pubring.kbx").write_bytes(ring[:first] + ring[first:] * 500)
+    keyring, turns = Keyring(str(tmp_path)), 0
+
+    async def main() -> None:
+        nonlocal turns
+        looking = asyncio.create_task(keyring.look([key.public for key in KEYS]))
+        while not looking.done():
+            turns += 1
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert turns > 10  # one or two if it were read on the loop
+    assert all(keyring.attached(key.public, encryption=key.algorithm == ECDH) == expected(key) for key in KEYS)
+
+
+@pytest.mark.parametrize("key", VERSION_5, ids=lambda key: key.name)
+def test_version_5_keys_are_found(key: OpenpgpKey) -> None:
+    material = key_material(key.public, encryption=False)
+    since_when = key.created.to_bytes(4, "big") + bytes((key.algorithm,))
+    body = b"\5" + since_when + len(material).to_bytes(4, "big") + material
+    assert found(packet(body), key) == [expected(key)]
 
 
 def test_an_unchanged_keyring_is_read_once(tmp_path: Path) -> None:
     """Same time, size and inode, other octets: what was read stays."""
     path = home_with(tmp_path, "pubring.kbx") / "pubring.kbx"
     keyring = Keyring(str(tmp_path))
-    keyring.attached(ED25519.public)
+    attached(keyring, ED25519.public)
     times = path.stat()
     path.write_bytes(bytes(times.st_size))
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert keyring.attached(ED25519.public) == expected(ED25519)
+    assert attached(keyring, ED25519.public) == expected(ED25519)
 
 
 def test_a_key_twice_in_the_keyring_is_the_first_or_the_wanted_one(tmp_path: Path) -> None:
@@ -113,30 +146,30 @@ def test_a_key_twice_in_the_keyring_is_the_first_or_the_wanted_one(tmp_path: Pat
     (tmp_path / "pubring.gpg").write_bytes(b"".join(map(packet, bodies)))
     keyring = Keyring(str(tmp_path))
     wanted = {
-        encryption: keyring.attached(NISTP256.public, encryption=encryption) for encryption in (None, False, True)
+        encryption: attached(keyring, NISTP256.public, encryption=encryption) for encryption in (None, False, True)
     }
     assert {encryption: one.created for encryption, one in wanted.items() if one} == {None: 300, False: 300, True: 100}
 
 
 def test_a_key_of_the_other_kind_is_better_than_none(tmp_path: Path) -> None:
     home = home_with(tmp_path, "pubring.kbx")
-    assert Keyring(str(home)).attached(NISTP256.public, encryption=True) == expected(NISTP256)
+    assert attached(Keyring(str(home)), NISTP256.public, encryption=True) == expected(NISTP256)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pubring.kbx")
-    assert Keyring(str(tmp_path)).attached(ED25519.public) is None
+    assert attached(Keyring(str(tmp_path)), ED25519.public) is None
 
 
 def test_a_directory_is_no_keyring(tmp_path: Path) -> None:
     (tmp_path / "pubring.kbx").mkdir()
-    assert Keyring(str(tmp_path)).attached(ED25519.public) is None
+    assert attached(Keyring(str(tmp_path)), ED25519.public) is None
 
 
 def test_a_keyring_too_long_is_left_alone(tmp_path: Path) -> None:
     home_with(tmp_path, "pubring.kbx")
     os.truncate(tmp_path / "pubring.kbx", LONGEST_KEYRING + 1)
-    assert Keyring(str(tmp_path)).attached(ED25519.public) is None
+    assert attached(Keyring(str(tmp_path)), ED25519.public) is None
 
 
 def database(home: Path, key: OpenpgpKey, block: bytes | str, kind: int = 1) -> Path:
@@ -158,26 +191,26 @@ def test_keyboxds_database_is_looked_into(tmp_path: Path) -> None:
     home.mkdir()
     path = database(home, ED25519, (RINGS / "pubring.gpg").read_bytes())
     before = path.read_bytes()
-    assert Keyring(str(home)).attached(ED25519.public) == expected(ED25519)
-    assert Keyring(str(home)).attached(NISTP256.public) is None
+    assert attached(Keyring(str(home)), ED25519.public) == expected(ED25519)
+    assert attached(Keyring(str(home)), NISTP256.public) is None
     assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(("block", "kind"), [("text", 1), (packet(body_of(ED25519)), 2)])
 def test_what_is_no_openpgp_key_in_the_database_is_left_out(tmp_path: Path, block: bytes | str, kind: int) -> None:
     database(tmp_path, ED25519, block, kind)
-    assert Keyring(str(tmp_path)).attached(ED25519.public) is None
+    assert attached(Keyring(str(tmp_path)), ED25519.public) is None
 
 
 def test_a_locked_or_broken_database_has_nothing(tmp_path: Path) -> None:
     path = database(tmp_path, ED25519, packet(body_of(ED25519)))
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
-    assert Keyring(str(tmp_path)).attached(ED25519.public) is None
+    assert attached(Keyring(str(tmp_path)), ED25519.public) is None
     connection.close()
-    assert Keyring(str(tmp_path)).attached(ED25519.public) == expected(ED25519)
+    assert attached(Keyring(str(tmp_path)), ED25519.public) == expected(ED25519)
     path.write_bytes(b"nonsense" * 1000)
-    assert Keyring(str(tmp_path)).attached(ED25519.public) is None
+    assert attached(Keyring(str(tmp_path)), ED25519.public) is None
 
 
 @pytest.mark.parametrize(
@@ -228,16 +261,16 @@ def test_what_is_no_key_packet_is_not_taken_for_one(octets: bytes) -> None:
 
 
 def test_a_keybox_that_makes_no_sense_ends_the_search() -> None:
-    material = Material.of(ED25519.public)
+    wanted = Wanted([ED25519.public])
     good = (RINGS / "pubring.kbx").read_bytes()
     first = int.from_bytes(good[:4], "big")
-    assert list(in_keybox(good, material)) == [expected(ED25519)]
-    assert list(in_keybox(good[:first] + bytes(16) + good[first:], material)) == []
-    assert list(in_keybox(good[: first + 10], material)) == []
+    assert list(in_keybox(BytesIO(good), wanted)) == [(ED25519.public, expected(ED25519))]
+    assert list(in_keybox(BytesIO(good[:first] + bytes(16) + good[first:]), wanted)) == []
+    assert list(in_keybox(BytesIO(good[: first + 10]), wanted)) == []
 
 
 def test_a_blobs_keyblock_ends_with_the_blob() -> None:
     """Its header claims more than it has, with the key in what follows."""
     follows = packet(body_of(ED25519))
     blob = (16).to_bytes(4, "big") + b"\2\1\0\0" + (16).to_bytes(4, "big") + len(follows).to_bytes(4, "big")
-    assert list(in_keybox(blob + follows, Material.of(ED25519.public))) == []
+    assert list(in_keybox(BytesIO(blob + follows), Wanted([ED25519.public]))) == []
