@@ -90,3 +90,23 @@ def test_stubs_and_openpgp_keys_live_on_after_the_switch(
     home.pinentry.forget_prompts()
     assert home.gpg("-u", fingerprint, "--sign", input=b"a letter").stdout
     assert [prompt.kind for prompt in home.pinentry.prompts] == ["pin"]
+
+
+def test_a_stub_is_evidence_for_a_key_whose_certificate_can_do_nothing_but_certify(
+    tokens: PlainTokens, tmp_path: Path, gnupg_home: Callable[..., GnupgHome]
+) -> None:
+    """Somebody's own CA: its key is hidden before the login, and yet signs in a daemon that was just started."""
+    root, key, other = (new_key("rsa", tmp_path, name) for name in ("root", "key", "other"))
+    self_signed(root, name="/CN=Root")
+    tokens.write("card", "privkey", key, "--id", "01")
+    ca = issued(key, root, "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign")
+    tokens.write("card", "cert", ca, "--id", "01")
+    tokens.load("card", other, "02")
+    home = gnupg_home(tokens)
+    home.pinentry.always(PIN)
+    home.connect_agent("SCD LEARN --force", "SCD CHECKPIN OPENPGP.1", "LEARN --force")
+    fingerprint = key_by_grip(home, "RSA", grip(key))
+    home.stop_agent()
+    home.pinentry.forget_prompts()
+    assert home.gpg("-u", fingerprint, "--sign", input=b"a letter").stdout
+    assert [prompt.kind for prompt in home.pinentry.prompts] == ["pin"]
