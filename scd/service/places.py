@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from scd.gcrypt.pubkey import RsaPublicKey
 from scd.service.catalogue import Card, CardKey, Catalogue
 from scd.service.usage import usage_letters
 
@@ -165,13 +166,27 @@ def _matched(roles: Sequence[Role], keys: Sequence[CardKey]) -> dict[Role, CardK
     Of equals the first wins: the best key for the first place, then for the second. The other places take two keys at
     most, so that of three candidates for a place one is always free, and no more need to be tried.
     """
-    able = [[key for key in keys if role.letter in key.capabilities] for role in roles]
+    able = [[key for key in keys if _may(role, key)] for role in roles]
     choices: list[list[CardKey | None]] = [
         [*sorted(found, key=_RANKS[role])[: len(roles)], None] for role, found in zip(roles, able, strict=True)
     ]
     fillings = (filling for filling in product(*choices) if _is_without_twice(filling))
     best = max(fillings, key=lambda filling: (-filling.count(None), [key is not None for key in filling]))
     return {role: key for role, key in zip(roles, best, strict=True) if key is not None}
+
+
+def _may(role: Role, key: CardKey) -> bool:
+    """Whether the place may be given to the key unasked.
+
+    What is encrypted to a key that cannot decrypt is lost. Before login a curve's key may say nothing of CKA_DERIVE,
+    and pkcs11-tool writes such keys without it: then a certificate has to say so.
+    """
+    if role.letter not in key.capabilities:
+        return False
+    if role is not ENCRYPT or isinstance(key.pair.public, RsaPublicKey) or key.pair.can_decrypt is not None:
+        return True
+    usage = key.pair.certificate.key_usage if key.pair.certificate else None
+    return "s" not in key.capabilities or "key_agreement" in (usage or ())
 
 
 def _is_without_twice(filling: Sequence[CardKey | None]) -> bool:

@@ -5,7 +5,7 @@ home=/root  # of the user inside the tree
 stamp=$tree/.complete
 
 # Packages of the other system: the programs under test, the modules they need, and Python to run the tests.
-packages="gnupg gpg gpg-agent gpgsm gpgconf scdaemon dirmngr openssh-client git
+packages="gnupg gpg gpg-agent gpgsm gpgconf scdaemon dirmngr openssh-client openssh-server git
   sq gpg-sq softhsm2 opensc libnss3 p11-kit p11-kit-modules gnupg-pkcs11-scd
   ca-certificates procps openssl python3 python3-venv"
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scd.service.catalogue import Card, Catalogue
 from scd.service.places import AUTHENTICATE, BY_NAME, ENCRYPT, ROLES, SIGN, Places, Role, found, put
 from scd.service.registry import RegisteredModule, Registry
+from scd.token.model import Certificate
 from tests.fakes.fake_module import FakeModule
 from tests.fakes.fake_token import FakeKey, FakeToken
 from tests.fakes.keys import private_key, public_of
@@ -117,6 +118,24 @@ def test_a_curve_s_key_that_can_derive_takes_the_place_for_decryption() -> None:
     assert labels(Places(catalogue, {}, nothing), card) == {1: "p256", 2: "rsa2", 3: "ed25519"}
     card, catalogue = one_card(RSA[0], FakeKey(private_key("work-p256"), b"\2", "p256"), ED)
     assert labels(Places(catalogue, {}, nothing), card) == {1: "rsa1", 2: "p256", 3: "ed25519"}
+
+
+@pytest.mark.parametrize(
+    ("usage", "filled"),
+    [
+        (None, {1: "p256", 2: "rsa1", 3: "ed25519"}),
+        (("digital_signature", "key_agreement"), {1: "rsa1", 2: "p256", 3: "ed25519"}),
+    ],
+    ids=["no word", "key agreement"],
+)
+def test_a_curve_s_key_that_says_nothing_of_deriving_is_not_encrypted_to(
+    usage: tuple[str, ...] | None, filled: dict[int, str]
+) -> None:
+    """Before login, on a token with private keys and certificates alone: pkcs11-tool writes them without CKA_DERIVE."""
+    certificate = Certificate(b"", b"\2", "", None, "CN=x", 0, usage, is_ca=False)
+    silent = FakeKey(private_key("work-p256"), b"\2", "p256", certificate, can_sign=None, can_decrypt=None)
+    card, catalogue = one_card(RSA[0], silent, ED)
+    assert labels(Places(catalogue, {}, nothing), card) == filled
 
 
 @settings(deadline=None)
