@@ -27,6 +27,7 @@ from scd.cryptoki.recognise import recognised
 from scd.cryptoki.session import LoginLost, TokenSession
 from scd.cryptoki.slotevents import SlotEvents
 from scd.cryptoki.slots import Slots, mechanisms
+from scd.cryptoki.tokenfolder import TokenFolder, softhsm_folder
 from scd.cryptoki.writing import Writing, require_writable
 from scd.gcrypt.pubkey import PublicKey
 from scd.token.errors import (
@@ -63,6 +64,8 @@ class InProcessModule:
             self._config = config = recognised(config, self._native)
         except (OSError, AttributeError, CkrError) as error:
             raise unavailable(error, config) from error
+        reads_once = Quirk.TOKEN_FOLDER_READ_ONCE.value in config.quirks
+        self._folder = TokenFolder(softhsm_folder(os.environ) if reads_once else None)
         self._present = Slots(self._native, self._logged_in, may_use_pinpad=config.allow_protected_auth)
         self._events = SlotEvents(self._native, usable=Quirk.NO_SLOT_EVENTS.value not in config.quirks)
 
@@ -73,8 +76,7 @@ class InProcessModule:
             if held.slot not in present or present[held.slot].id != token:
                 self._drop(token)
         if self._misses_a_token(present):
-            with contextlib.suppress(CkrError):  # the next look says it
-                self._restart()
+            self._begin_anew()
             present = self._look()
         infos = tuple(present.values())
         self._seen |= {info.id for info in infos if info.initialized}
@@ -110,11 +112,17 @@ class InProcessModule:
     def _misses_a_token(self, present: dict[int, TokenInfo]) -> bool:
         """A token that this module would not see come is gone, or there is none; no login is lost by looking anew."""
         shown = {info.id for info in present.values() if info.initialized}
-        return (
-            Quirk.RESCAN_NEEDS_RESTART.value in self._config.quirks
-            and not (shown and self._seen <= shown)
-            and not any(info.logged_in for info in present.values())
-        )
+        is_missing = Quirk.RESCAN_NEEDS_RESTART.value in self._config.quirks and not (shown and self._seen <= shown)
+        if any(info.logged_in for info in present.values()):
+            self._folder.say_later()
+            return False
+        return is_missing or self._folder.has_new_token()
+
+    def _begin_anew(self) -> None:
+        """Where it fails, the next look at the slots says so."""
+        with contextlib.suppress(CkrError):
+            self._restart()
+        self._folder.note()
 
     def _restart(self) -> None:
         """C_Finalize and C_Initialize: all sessions and logins end. Raises CkrError."""
@@ -155,9 +163,14 @@ class InProcessModule:
 
     def login(self, token: TokenId, pin: Pin | None) -> None:
         """See the port; on a token that is logged in nothing is sent. What C_Login answers, the PIN may be counted."""
+        if self._folder.has_changed() and not any(held.session.logged_in for held in self._tokens.values()):
+            self._begin_anew()  # the PIN may be another one
         session = self._twice(token, lambda: self._held(token).session.checked(), again=(SessionLost,))
         if not session.logged_in:
-            self._once(token, lambda: session.login(pin))
+            try:
+                self._once(token, lambda: session.login(pin))
+            finally:
+                self._folder.note()
 
     def logout(self, token: TokenId) -> None:
         """See the port."""
@@ -248,6 +261,7 @@ class InProcessModule:
         try:
             self._once(token, lambda: work(held.session, info))
         finally:
+            self._folder.note()
             if not held.session.logged_in:
                 held.listing.forget_private()
 

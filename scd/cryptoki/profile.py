@@ -42,6 +42,7 @@ class Quirk(Enum):
     NO_FINALIZE = "no-finalize"
     LOGIN_BEFORE_LISTING = "login-before-listing"
     RESCAN_NEEDS_RESTART = "rescan-needs-restart"
+    TOKEN_FOLDER_READ_ONCE = "token-folder-read-once"
     NO_SLOT_EVENTS = "no-slot-events"
 
 
