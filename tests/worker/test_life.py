@@ -16,6 +16,7 @@ from scd.cryptoki.worker.client import WorkerModule
 from scd.cryptoki.worker.spawn import spawn
 from scd.cryptoki.worker.state import WorkerState
 from scd.token.errors import ModuleCrashed, ModuleTimeout, ModuleUnavailable
+from scd.token.port import GenerateRequest
 from tests.harness.tokens import REPOSITORY
 from tests.worker.loop import in_loop
 from tests.worker.workers import TOKEN, Clock, config, ended, is_reaped, sign, start, worker
@@ -367,3 +368,12 @@ async def test_a_module_that_hangs_in_its_events_is_asked_once() -> None:
         assert await module.slots_changed() is None
         assert await module.tokens() == ()
         assert module.epoch == 2
+
+
+@in_loop
+async def test_a_question_that_may_take_long_does_not_lengthen_the_next_one_s_time() -> None:
+    """The worker ends by itself after a minute, which would be a crash."""
+    async with worker(timeout_s=0.3, generate_timeout_s=600) as module:
+        await module.generate(GenerateRequest(TOKEN, "rsa2048", b"\1", "", True, True))
+        with pytest.raises(ModuleTimeout, match=r"within 0\.3 s"):
+            await module.sign(sign(b"hang"))
