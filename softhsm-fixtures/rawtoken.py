@@ -152,13 +152,14 @@ class RawModule:
 
     def create(self, session: ctypes.c_ulong, attributes: Attributes) -> None:
         """C_CreateObject."""
-        entries = [(number, _octets(value)) for number, value in attributes.items()]
+        entries = [(number, octets(value)) for number, value in attributes.items()]
         template = (_CkAttribute * len(entries))(*(_CkAttribute(n, octets, len(octets)) for n, octets in entries))
         handle = ctypes.c_ulong()
         self._call("C_CreateObject", session, template, ctypes.c_ulong(len(entries)), ctypes.byref(handle))
 
 
-def _octets(value: Value) -> bytes:
+def octets(value: Value) -> bytes:
+    """The value as an attribute holds it."""
     if isinstance(value, bool):
         return bytes([value])
     if isinstance(value, int):

@@ -43,6 +43,10 @@ class _AnotherKey(KeyNotFound):
     """The private key is not the half of the public key that is wanted."""
 
 
+class _NobodysKey(_AnotherKey):
+    """What the private key gave fits no public key of its place, for the first time: the answer may have been wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeyUse:
     """One use of a listed key. `look` gives what the slot shows now, None when it cannot be asked."""
@@ -73,13 +77,23 @@ class KeyUse:
         refusals: list[TokenError] = []
         for one in sorted(candidates, key=lambda one: may(one) is False):
             try:
-                return use(one)
+                return self._once_or_twice(one, use)
             except (*_MAY_NOT, _AnotherKey) as error:
                 refusals.append(error)
         text = "; ".join(map(str, refusals)) or f"{self._about} has no private key any more"
         if any(isinstance(error, _AnotherKey) for error in refusals):
             log.warning("op=prove result=mismatch %s", text)
         raise next((type(error) for error in refusals if isinstance(error, _MAY_NOT)), KeyNotFound)(text)
+
+    @staticmethod
+    def _once_or_twice(one: PrivateObject, use: Callable[[PrivateObject], bytes]) -> bytes:
+        """What comes of one object, asked again before a key is given up for one wrong answer."""
+        try:
+            return use(one)
+        except _NobodysKey:
+            if one.always_authenticate:
+                raise
+        return use(one)
 
     def _signed(self, one: PrivateObject, data: bytes) -> bytes:
         signature = choose.sign(self._operation(one, asks_late=False), self.key.public, data)
@@ -142,13 +156,17 @@ class KeyUse:
         proposals = listing.proposals.get(one.place, {})
         others = {grip: key for grip, key in proposals.items() if grip != self.key.keygrip}
         owner = next((key for key in others.values() if is_of(key)), None)
-        if owner is None:
+        kind = _AnotherKey
+        if owner is not None:
+            self._learn(one, owner)
+        elif one.handle in listing.proofs.doubted:
             listing.proofs.not_of[one.handle] = frozenset({self.key.keygrip, *others})
             listing.stale = True
         else:
-            self._learn(one, owner)
+            listing.proofs.doubted.add(one.handle)
+            kind = _NobodysKey
         whose = "" if owner is None else f", but that of {owner.keygrip.hex().upper()}"
-        return _AnotherKey(
+        return kind(
             f"{self.held.session.about}: the private key {named(one.cka_id, one.label)} is not that of the public key "
             f"{self.key.keygrip.hex().upper()} under the same CKA_ID{whose}; what it gives does not fit"
         )

@@ -14,12 +14,13 @@ class Proofs:
     """All by the object's handle, and only good as long as that stands for the same object.
 
     `owner`: the public key that a private one was seen to have. `not_of`: keygrips that it has not. `signed`: those of
-    which a signature was verified.
+    which a signature was verified. `doubted`: those that gave something that fits no key.
     """
 
     owner: dict[int, PublicKey] = field(default_factory=dict)
     not_of: dict[int, frozenset[bytes]] = field(default_factory=dict)
     signed: set[int] = field(default_factory=set)
+    doubted: set[int] = field(default_factory=set)
 
     def applied(self, one: PrivateObject) -> PrivateObject:
         """The object with what is known of it, as if its attributes had said so."""
@@ -32,3 +33,4 @@ class Proofs:
         self.owner = {handle: key for handle, key in self.owner.items() if handle in present}
         self.not_of = {handle: grips for handle, grips in self.not_of.items() if handle in present}
         self.signed &= present
+        self.doubted &= present

@@ -82,6 +82,8 @@ static ulong_t sign(ulong_t session, void *data, ulong_t length, void *signature
     ulong_t (*next)(ulong_t, void *, ulong_t, void *, ulong_t *) = real->functions[SIGN];
     ulong_t rv = next(session, data, length, signature, room);
     if (fault("signlength")) *room = HUGE_COUNT;
+    if (signature && fault("signshort")) *room = *room / 4;
+    if (signature && fault("signwrong")) ((unsigned char *) signature)[*room / 2] ^= 1;
     return rv;
 }
 

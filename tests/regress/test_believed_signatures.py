@@ -17,10 +17,13 @@ from scd.daemon.planning import plan
 from scd.gcrypt.proof import verifies
 from scd.token.errors import InvalidData, KeyNotFound, TokenError, TokenFailure
 from tests.fakes.keys import private_key, public_of
-from tests.regress.tokens import ANSWERS, PlainTokens, daemon
+from tests.harness.assuan_client import AssuanClient, Reply
+from tests.regress.faults import FaultyTokens
+from tests.regress.tokens import ANSWERS, daemon
 from tests.unit.cryptoki.in_memory import Bench, peer_of, token_with
 
 P256, RSA, ED25519, ED448 = "work-p256", "work-rsa2048", "work-ed25519", "backup-ed448"
+CARD_ERROR, NO_SECRET_KEY = 108, 17
 DIGEST_INFO = bytes.fromhex("3031300D060960864801650304020105000420") + bytes(32)
 LENGTHS = {P256: 64, RSA: 256, ED25519: 64, ED448: 114}
 DATA = {P256: bytes(32), RSA: DIGEST_INFO, ED25519: bytes(32), ED448: bytes(32)}
@@ -106,21 +109,69 @@ def test_a_plaintext_longer_than_the_key_allows_is_malformed() -> None:
         bench.decrypt(RSA, bytes(255) + b"\1")
 
 
+KINDS = ("rsa:2048", "EC:prime256v1", "EC:edwards25519")
+
+
+def keygrip_on(client: AssuanClient) -> str:
+    (info,) = client.transact("LEARN --force").values("KEYPAIRINFO")
+    return info.split()[0]
+
+
+def signed(client: AssuanClient, grip: str) -> Reply:
+    assert client.transact("SETDATA " + "AB" * 32).ok
+    return client.transact(f"PKSIGN --hash=sha256 {grip}", ANSWERS)
+
+
+@pytest.fixture(params=KINDS)
+def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> FaultyTokens:
+    """SoftHSM with one key, and a C_Sign that can be told to go wrong."""
+    tokens = FaultyTokens(tmp_path / "softhsm")
+    tokens.init("card")
+    tokens.generate("card", request.param, "--id", "01", "--label", request.param)
+    return tokens
+
+
+def test_a_wrong_signature_of_a_real_module_costs_one_signature_at_most(faulty: FaultyTokens, tmp_path: Path) -> None:
+    """Of a key that does not show its public half another one is asked for: it may be another key's."""
+    with daemon(faulty, tmp_path) as client:
+        grip = keygrip_on(client)
+        faulty.fault("signwrong", 1)
+        first = signed(client, grip)
+        assert first.ok or (first.code, first.data) == (CARD_ERROR, b"")
+        assert signed(client, grip).ok
+        faulty.fault("signshort", 1)
+        refused = signed(client, grip)
+        assert (refused.code, refused.data) == (CARD_ERROR, b"")
+        assert signed(client, grip).ok
+
+
+def test_a_module_that_signs_wrongly_each_time_has_no_signature_answered_with_ok(
+    faulty: FaultyTokens, tmp_path: Path
+) -> None:
+    with daemon(faulty, tmp_path) as client:
+        grip = keygrip_on(client)
+        faulty.fault("signwrong", 1000)
+        for _ in range(3):
+            refused = signed(client, grip)
+            assert refused.code in (CARD_ERROR, NO_SECRET_KEY)
+            assert refused.data == b""
+        faulty.fault("signwrong", 0)
+        assert client.transact("RESET").ok
+        assert signed(client, grip).ok
+
+
+def test_with_the_option_so_does_every_later_one(faulty: FaultyTokens, tmp_path: Path) -> None:
+    with daemon(faulty, tmp_path, "verify-signatures\n") as client:
+        grip = keygrip_on(client)
+        for _ in range(3):
+            assert signed(client, grip).ok
+            faulty.fault("signwrong", 1)
+            assert signed(client, grip).code == CARD_ERROR
+
+
 @pytest.mark.parametrize("said", [True, False])
 def test_the_option_is_every_modules(tmp_path: Path, said: bool) -> None:
     text = "provider-a-library /nowhere/a.so\nprovider-b-library /nowhere/b.so\n" + "verify-signatures\n" * said
     (tmp_path / "scd.conf").write_text(text)
     settings = load_settings(parse_command_line(["--homedir", str(tmp_path)]), {})
     assert [module.config.verify_signatures for module in plan(settings, {})] == [said, said]
-
-
-@pytest.mark.parametrize("kind", ["rsa:2048", "EC:prime256v1", "EC:edwards25519"])
-def test_a_token_that_signs_rightly_does_so_with_it(tmp_path: Path, kind: str) -> None:
-    tokens = PlainTokens(tmp_path / "softhsm")
-    tokens.init("card")
-    tokens.generate("card", kind, "--id", "01")
-    with daemon(tokens, tmp_path, "verify-signatures\n") as client:
-        (info,) = client.transact("LEARN --force").values("KEYPAIRINFO")
-        for _ in range(3):
-            assert client.transact("SETDATA " + "AB" * 32).ok
-            assert client.transact(f"PKSIGN --hash=sha256 {info.split()[0]}", ANSWERS).ok

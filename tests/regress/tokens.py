@@ -29,10 +29,15 @@ from tests.harness.assuan_client import AssuanClient, pin_reply, run_scd
 from tests.harness.gnupg import scd_config
 from tests.harness.tokens import Minted, MintedToken, softhsm_library
 
+# Of softhsm-fixtures/, which the line above has made importable.
+from pkcs11_objects import USES, private_object, public_object  # isort: skip
+from rawtoken import Attribute, octets  # isort: skip
+
 PIN, SO_PIN = "123456", "87654321"
 ANSWERS = {"NEEDPIN": pin_reply(PIN)}
 """For `AssuanClient.transact`: the PIN when it is asked for."""
 
+_HALVES = ("private", "public")
 _CURVES = {"secp256r1": "NIST P-256", "secp384r1": "NIST P-384", "secp521r1": "NIST P-521"}
 
 
@@ -59,8 +64,12 @@ class PlainTokens(Minted):
 
     def create(self, label: str, part: str, key: Path, cka_id: str, *uses: str) -> None:
         """C_CreateObject of the private or public half that may do just this, of sign, decrypt and derive."""
-        script = Path(__file__).with_name("raw_object.py")
-        self._run(sys.executable, str(script), str(self.module), label, PIN, str(key), part, cka_id, ",".join(uses))
+        private = load_der_private_key(key.read_bytes(), None)
+        half = _HALVES.index(part)
+        unsaid = {one: False for names in USES.values() for one in names[half]}
+        made = (private_object, public_object)[half](private, uses)
+        attributes = unsaid | made | {Attribute.CKA_ID: bytes.fromhex(cka_id)}
+        self.create_odd(label, {int(number): octets(value) for number, value in attributes.items()})
 
     def create_odd(self, label: str, attributes: Mapping[int, bytes]) -> None:
         """C_CreateObject with just these attributes, which need make no sense."""
