@@ -7,7 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from scd.gcrypt.pubkey import PublicKey
+from scd.gcrypt.curves import Family
+from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
 from scd.service.absence import Absence
 from scd.service.attached import Attachments
 from scd.service.catalogue import Card, CardKey, Catalogue
@@ -20,6 +21,7 @@ from scd.service.metadata import Metadata
 from scd.service.places import BY_NAME, SIGN, Places, Role
 from scd.service.registry import RegisteredModule
 from scd.service.report import Report
+from scd.service.sharedpoint import second_peer
 from scd.service.signing import decrypted_form, to_be_decrypted, to_be_signed
 from scd.service.stubs import Stubs
 from scd.token.errors import KeyNotFound, PinRequired, TokenError, TokenFailure, TokenNotPresent, TokenRemoved
@@ -189,11 +191,24 @@ class Service:
         """Plaintext (RSA) or shared point (ECDH) in PKDECRYPT's form."""
 
         async def use(key: CardKey, pin: Pin | None) -> bytes:
-            block = to_be_decrypted(key.pair.public, data)
-            plain = await key.card.module.module.decrypt(DecryptRequest(key.address, block, pin))
-            return decrypted_form(key.pair.public, plain)
+            async def ask_token(data: bytes) -> bytes:
+                return await key.card.module.module.decrypt(DecryptRequest(key.address, data, pin))
+
+            public = key.pair.public
+            block = to_be_decrypted(public, data)
+            plain = await ask_token(block)
+            second = await self._second_peer(public, block)
+            return decrypted_form(public, plain, None if second is None else await ask_token(second))
 
         return await self._with_key(name, card, "decrypt", ask, use)
+
+    async def _second_peer(self, public: PublicKey, point: bytes) -> bytes | None:
+        """What a second derivation is needed with, which only tells the shared Y: a Kyber key wants the true one."""
+        if isinstance(public, RsaPublicKey) or public.curve_info.family is not Family.WEIERSTRASS:
+            return None
+        if not await asyncio.to_thread(self._stubs.has_kyber_key):
+            return None
+        return second_peer(public.curve_info, point)
 
     async def prove(self, name: str, card: Card | None, ask: Asker) -> None:
         """Have the key sign a challenge; raises TokenFailure when the answer is not its signature."""

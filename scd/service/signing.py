@@ -5,6 +5,7 @@ from __future__ import annotations
 from scd.gcrypt import digestinfo
 from scd.gcrypt.curves import Family
 from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
+from scd.service.sharedpoint import either_point, true_point
 from scd.token.errors import InvalidData
 
 _TLS_MD5SHA1 = 36
@@ -75,11 +76,14 @@ def to_be_decrypted(public: PublicKey, data: bytes) -> bytes:
     return data
 
 
-def decrypted_form(public: PublicKey, shared: bytes) -> bytes:
-    """PKDECRYPT's answer: RSA bare; ECDH as scdaemon gives it, 0x41‖X or 0x40‖u (2.5 takes nothing else)."""
+def decrypted_form(public: PublicKey, shared: bytes, second: bytes | None = None) -> bytes:
+    """PKDECRYPT's answer: RSA bare; ECDH 0x40‖u for X25519, u for X448, else the whole point 04‖X‖Y.
+
+    All of GnuPG 2.2 to 2.5 and gpgsm take these; Sequoia takes no other. `second`: what `DecryptRequest` gave for the
+    `second_peer`; without it the Y is either of the two.
+    """
     if isinstance(public, RsaPublicKey):
         return shared
-    family = public.curve_info.family
-    if family is Family.MONTGOMERY:
+    if public.curve_info.family is Family.MONTGOMERY:
         return shared if public.curve == "X448" else b"\x40" + shared
-    return b"\x41" + shared
+    return either_point(public.curve_info, shared) if second is None else true_point(public, shared, second)

@@ -6,6 +6,7 @@ no use to it. Whoever holds a key whose stub names an absent card can stand in f
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -22,10 +23,13 @@ log = logging.getLogger(__name__)
 
 FOLDER = "private-keys-v1.d"
 LONGEST_STUB = 65536  # octets
+_HEAD = 2048  # octets, in which a key file says what kind of key it is; the public half, if long, comes first
 _SHADOWED = b"shadowed-private-key"
 _CANONICAL = b"(%d:%s" % (len(_SHADOWED), _SHADOWED)
 _PROTOCOL = b"t1-v1"
 _FILE_NAME = re.compile(r"([0-9A-F]{40})\.key")
+_KYBER = re.compile(rb"private-key\s*\((?:\d+:)?(?:kyber|ml-?kem)", re.IGNORECASE)
+"""The beginning of such a key in all of gpg-agent's forms: `Key: (private-key (kyber768 …`, `(8:kyber768`."""
 
 Place = tuple[str, str]
 """A card's serial number and a key's name on it, both in upper case."""
@@ -92,12 +96,27 @@ class Stubs:
         grips = sorted(match[1] for name in names if (match := _FILE_NAME.fullmatch(name)))
         return [stub for stub in map(self.stub, grips) if stub.places]
 
+    def has_kyber_key(self) -> bool:
+        """Whether gpg-agent may come for one half of a Kyber key: the other half has to be a file of its own (2.5)."""
+        if self._folder is None:
+            return False
+        with contextlib.suppress(OSError), os.scandir(self._folder) as files:
+            return any(_is_kyber_key(file.path) for file in files if file.name.endswith(".key"))
+        return False
 
-def _content(path: str) -> bytes:
-    """Nothing of what is no file, or too long. Raises OSError."""
+
+def _is_kyber_key(path: str) -> bool:
+    try:
+        return _KYBER.search(_content(path, _HEAD)) is not None
+    except OSError:
+        return False
+
+
+def _content(path: str, length: int = -1) -> bytes:
+    """Its first octets, or all; nothing of what is no file, or too long. Raises OSError."""
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
-        return file.read() if S_ISREG(status.st_mode) and status.st_size <= LONGEST_STUB else b""
+        return file.read(length) if S_ISREG(status.st_mode) and status.st_size <= LONGEST_STUB else b""
 
 
 def _read(grip: str, octets: bytes, path: str) -> Stub:

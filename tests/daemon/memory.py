@@ -125,13 +125,13 @@ def service_over(
 
 
 def with_client(
-    *modules: TokenModule, lease_s: float | None = None
+    *modules: TokenModule, lease_s: float | None = None, home: str | None = None
 ) -> Callable[[Callable[[Client], Awaitable[None]]], None]:
     """Run a test's body with one client, its greeting read."""
 
     def run(body: Callable[[Client], Awaitable[None]]) -> None:
         async def main() -> None:
-            client = Client(Daemon(service_over(*modules, lease_s=lease_s)))
+            client = Client(Daemon(service_over(*modules, lease_s=lease_s, home=home)))
             assert (await client.line()).startswith("OK ")
             await body(client)
             client.task.cancel()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from scd.gcrypt import digestinfo
+from scd.gcrypt.curves import CURVES
+from scd.service.stubs import FOLDER
 from tests.daemon.memory import Client, with_client
 from tests.fakes.fake_module import FakeModule, Op
 from tests.fakes.fake_token import FakeToken, work_token, x25519_token
@@ -103,11 +107,11 @@ def test_rsa_decryption_is_unpadded_and_says_so(front: bytes) -> None:
         assert (answer.code, answer.status("PADDING"), answer.data) == (0, ["0"], b"session key")
 
 
-def test_ecdh_gives_41_and_x_in_the_field_s_length() -> None:
+def test_ecdh_gives_a_point_of_the_curve() -> None:
+    """sq and gpg-sq take no other form; which of the two Y it has, only a Kyber key asks (tests/regress)."""
     token = work_token()
     ephemeral = ec.generate_private_key(ec.SECP256R1())
-    numbers = ephemeral.public_key().public_numbers()
-    point = b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+    point = ephemeral.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     card_key = private_key("work-p256-ecdh")
     assert isinstance(card_key, ec.EllipticCurvePrivateKey)
 
@@ -116,7 +120,25 @@ def test_ecdh_gives_41_and_x_in_the_field_s_length() -> None:
         await client.ask(f"SETDATA {point.hex()}")
         client.pins = [b"work-pin-271828"]
         answer = await client.ask(f"PKDECRYPT {grip(token, 'p256-ecdh')}")
-        assert answer.data == b"\x41" + ephemeral.exchange(ec.ECDH(), card_key.public_key())
+        assert answer.data[:33] == b"\x04" + ephemeral.exchange(ec.ECDH(), card_key.public_key())
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), answer.data)  # raises ValueError
+
+
+@pytest.mark.parametrize(("name", "derivations"), [("rsa", 1), ("kyber768", 2)])
+def test_the_second_derivation_is_made_beside_a_kyber_key_only(tmp_path: Path, name: str, derivations: int) -> None:
+    """A card needs a third of a second for each."""
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / f"{'AB' * 20}.key").write_text(f"Key: (protected-private-key ({name} (p #00#)))\n")
+    module = FakeModule(token := work_token())
+
+    @with_client(module, home=str(tmp_path))
+    async def _(client: Client) -> None:
+        await client.ask(f"SETDATA {CURVES['NIST P-256'].g.hex()}")
+        client.pins = [b"work-pin-271828"]
+        assert (await client.ask(f"PKDECRYPT {grip(token, 'p256-ecdh')}")).code == 0
+        module.calls.clear()
+        assert (await client.ask(f"PKDECRYPT {grip(token, 'p256-ecdh')}")).code == 0
+        assert module.count(Op.DECRYPT) == derivations
 
 
 @pytest.mark.parametrize("front", [b"", b"\x40"], ids=["2.5: bare", "2.2 and 2.4: 40 in front"])

@@ -84,9 +84,12 @@ def authenticate(daemon: TokenDaemon, key: BedKey, pin: str | None) -> None:
 
 
 def decrypt(daemon: TokenDaemon, key: BedKey, pin: str | None) -> None:
-    """PKDECRYPT of a session key (RSA), or of an ephemeral point (ECDH: 0x41 and the shared x)."""
+    """PKDECRYPT of a session key (RSA), or of an ephemeral point (ECDH: the whole point)."""
     data, expected = challenge(key.public)
-    expected = expected if isinstance(key.public, rsa.RSAPublicKey) else b"\x41" + expected
+    if isinstance(key.public, ec.EllipticCurvePublicKey):
+        expected = b"\x04" + expected
     reply = daemon.use("PKDECRYPT", key, data, pin)
     assert reply.ok, f"{reply.code} {reply.text}\n{daemon.said()}"
     assert reply.data[: len(expected)] == expected
+    if isinstance(key.public, ec.EllipticCurvePublicKey):
+        ec.EllipticCurvePublicKey.from_encoded_point(key.public.curve, reply.data)  # raises ValueError

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scd.gcrypt.curves import CURVES
 from scd.gcrypt.digestinfo import HASH_LENGTHS, PREFIXES
 from scd.gcrypt.pubkey import PublicKey
 from scd.service.signing import decrypted_form, to_be_decrypted, to_be_signed
@@ -123,8 +124,9 @@ class TestEcdh:
         assert to_be_decrypted(X448, bytes(56)) == bytes(56)
         assert to_be_decrypted(P256, b"\4" + bytes(64)) == b"\4" + bytes(64)
 
-    def test_answers_have_the_forms_that_2_5_takes(self) -> None:
-        assert decrypted_form(P256, bytes(32)) == b"\x41" + bytes(32)
-        assert decrypted_form(P521, bytes(66)) == b"\x41" + bytes(66)
+    def test_answers_have_the_forms_that_all_of_gnupg_and_sequoia_take(self) -> None:
+        for key, curve in ((P256, CURVES["NIST P-256"]), (P521, CURVES["NIST P-521"])):
+            length = 1 + curve.field_bytes
+            assert decrypted_form(key, curve.g[1:length])[:length] == curve.g[:length]
         assert decrypted_form(X25519, bytes(32)) == b"\x40" + bytes(32)
         assert decrypted_form(X448, bytes(56)) == bytes(56)

@@ -109,3 +109,29 @@ def test_a_key_is_found_by_the_name_it_had_there(home: Path) -> None:
     stubs = write(home, EXTENDED, backup.keys[0].keygrip_hex)
     assert stubs.key(OLD, "p11.aabbccdd01", backup.keys) is backup.keys[0]
     assert stubs.key(NEW, "P11.AABBCCDD01", backup.keys) is None
+
+
+KYBER = (b"kyber768", (b"p", bytes(1184)), (b"s", bytes(2400)))
+
+
+@pytest.mark.parametrize(
+    ("content", "is_one"),
+    [
+        (b"Created: 20260101T000000\nKey: (private-key (kyber1024 (p #00#)(s #00#)))\n", True),
+        (b"Key: (protected-private-key\n  (kyber768 (p #00#)(protected x)))\n", True),
+        (build((b"private-key", KYBER)), True),
+        (b"Label: kyber\nKey: (private-key (ecc (curve Ed25519)(q #40#)(d #00#)))\n", False),
+        (EXTENDED, False),
+        (b"", False),
+    ],
+    ids=["clear", "protected", "canonical", "named kyber", "stub", "empty"],
+)
+def test_a_kyber_key_is_told_by_its_file(home: Path, content: bytes, is_one: bool) -> None:
+    (home / FOLDER / "notes").write_bytes(build((b"private-key", KYBER)))
+    (home / FOLDER / "folder.key").mkdir()
+    assert write(home, content).has_kyber_key() is is_one
+
+
+def test_without_a_folder_there_is_no_kyber_key(tmp_path: Path) -> None:
+    assert not Stubs(None).has_kyber_key()
+    assert not Stubs(str(tmp_path)).has_kyber_key()
