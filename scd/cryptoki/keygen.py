@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pkcs11 import Attribute
 
 from scd.cryptoki.ckr import CkrError
+from scd.cryptoki.held import HeldToken
 from scd.cryptoki.keyplace import new_key, require_listed
 from scd.cryptoki.keytemplates import Extent, NewKey, Template
 from scd.cryptoki.keyuses import usable
-from scd.cryptoki.native import ulong
+from scd.cryptoki.native import Native, ulong
 from scd.cryptoki.nativewrites import generate_key_pair, mechanism_info
 from scd.cryptoki.writing import Writing
 from scd.gcrypt import der
@@ -125,7 +126,7 @@ def _offers(writing: Writing, mechanism: int) -> bool:
 
 def _refused(writing: Writing, algorithm: str, means: list[_Means], refusals: list[CkrError]) -> TokenError:
     """NotSupported where no key can be made at all, else what can be made instead."""
-    can = ", ".join(algorithms(writing))
+    can = ", ".join(algorithms(writing.native, writing.held))
     if not can and writing.mechanisms:
         return NotSupported(f"{writing.about} makes no keys: it has no mechanism for that")
     tried = ", ".join(one.name for one in means) or "nothing it offers"
@@ -136,20 +137,20 @@ def _refused(writing: Writing, algorithm: str, means: list[_Means], refusals: li
     return UnsupportedAlgorithm(f"{text}; by its mechanisms it makes: {can or 'it does not say'}")
 
 
-def algorithms(writing: Writing) -> tuple[str, ...]:
+def algorithms(native: Native, held: HeldToken) -> tuple[str, ...]:
     """GnuPG's names of what the token's mechanisms promise; a curve within the lengths may still be refused."""
-    found = [f"rsa{bits}" for bits in _RSA_SIZES if _promises(writing, RSA_KEY_PAIR_GEN, bits)]
+    found = [f"rsa{bits}" for bits in _RSA_SIZES if _promises(native, held, RSA_KEY_PAIR_GEN, bits)]
     for curve in CURVES.values():
-        if any(_promises(writing, mechanism, curve.bits) for mechanism in _BY_FAMILY[curve.family]):
+        if any(_promises(native, held, mechanism, curve.bits) for mechanism in _BY_FAMILY[curve.family]):
             found.append(curve.algorithm)
     return tuple(found)
 
 
-def _promises(writing: Writing, mechanism: int, bits: int) -> bool:
-    if mechanism not in writing.mechanisms:
+def _promises(native: Native, held: HeldToken, mechanism: int, bits: int) -> bool:
+    if mechanism not in held.mechanisms:
         return False
     try:
-        info = mechanism_info(writing.native, writing.held.slot, mechanism)
+        info = mechanism_info(native, held.slot, mechanism)
     except CkrError:
         return True
     slack = 1 if mechanism in (EDWARDS_KEY_PAIR_GEN, MONTGOMERY_KEY_PAIR_GEN) else 0  # 255 or 256: both are said

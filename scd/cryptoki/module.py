@@ -14,7 +14,7 @@ from scd.cryptoki.dataobjects import read_data, write_data
 from scd.cryptoki.discover import Listing
 from scd.cryptoki.explain import require_init_args, unavailable, unlisted
 from scd.cryptoki.held import HeldToken
-from scd.cryptoki.keygen import generate
+from scd.cryptoki.keygen import algorithms, generate
 from scd.cryptoki.keyimport import import_key
 from scd.cryptoki.keyplace import destroy_key
 from scd.cryptoki.keyuse import KeyUse
@@ -188,6 +188,10 @@ class InProcessModule:
     def random(self, token: TokenId, count: int) -> bytes:
         """See the port."""
         return self._twice(token, lambda: random_octets(self._native, self._held(token).session.handle, count))
+
+    def algorithms(self, token: TokenId) -> tuple[str, ...]:
+        """See the port."""
+        return self._twice(token, lambda: algorithms(self._native, self._held(token)))
 
     def generate(self, request: GenerateRequest) -> PublicKey:
         """See the port."""

@@ -15,6 +15,7 @@ from scd.cryptoki.worker.client import WorkerModule
 from scd.cryptoki.worker.pool import PooledModule
 from scd.daemon.planning import PlannedModule
 from scd.service.catalogue import Catalogue
+from scd.service.keygripcheck import wrong_keygrips
 from scd.service.keyring import Keyring
 from scd.service.logins import Logins
 from scd.service.metadata import Metadata
@@ -36,6 +37,8 @@ async def warm_up(service: Service) -> None:
     Not before, because those would take processor time from the first one just when a client waits for it.
     """
     await service.rescan(again=True)
+    for warning in await wrong_keygrips(service):
+        log.warning("%s", warning)
     for entry in service.catalogue.registry.modules:
         if isinstance(entry.module, PooledModule):
             with contextlib.suppress(TokenError):  # it is tried again when it is needed

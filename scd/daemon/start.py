@@ -81,7 +81,12 @@ def _inform(command_line: CommandLine) -> int | None:
 
 def _tested(settings: Settings) -> str:
     """--gpgconf-test: errors have ended it before; warnings go where gpgconf reads them."""
-    for warning in settings.warnings:
+    warnings = list(settings.warnings)
+    if settings.openpgp_sign or settings.openpgp_encr or settings.openpgp_auth:
+        from scd.daemon.selftest import keygrip_warnings
+
+        warnings += keygrip_warnings(settings, os.environ)
+    for warning in warnings:
         say(warning)
     return ""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from scd.gcrypt.curves import Family
@@ -316,6 +316,12 @@ def _uses(role: Role | None, algorithm: str) -> tuple[bool, bool]:
         verb = "decrypt" if role is ENCRYPT else "sign"
         raise UnsupportedAlgorithm(f"{role.place} is there to {verb}, and {algorithm} cannot")
     return role is not ENCRYPT, role is ENCRYPT
+
+
+def fitting(role: Role, algorithms: Iterable[str]) -> list[str]:
+    """Those of which the place can have a key."""
+    unfit = _SIGN_ONLY if role is ENCRYPT else _DECRYPT_ONLY
+    return [algorithm for algorithm in algorithms if algorithm not in unfit]
 
 
 def _can_only_decrypt(key: CardKey) -> bool:

@@ -218,6 +218,10 @@ class Service:
         if public is None or not await asyncio.to_thread(answers, public, asked, signature):
             raise TokenFailure(f"the token's answer to the challenge is no signature of the key {name}")
 
+    async def algorithms(self, card: Card) -> tuple[str, ...]:
+        """Of which kinds the token makes keys."""
+        return await card.module.module.algorithms(card.token.id)
+
     async def random(self, card: Card, count: int) -> bytes:
         """`count` octets of the token's random generator."""
         return await card.module.module.random(card.token.id, count)

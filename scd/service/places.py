@@ -51,6 +51,11 @@ class Places:
         self._recorded = recorded
         self._known: dict[str, tuple[Card, Mapping[str, bytes], Occupants]] = {}  # by serial
 
+    @property
+    def wanted(self) -> Mapping[Role, bytes]:
+        """The configuration's keygrips, whether there are such keys or not."""
+        return self._configured
+
     def occupants(self, card: Card) -> Occupants:
         """Which key is in which place of the card: the configured one, else the recorded one; on a card with no key
         that was put into its place as many of the others as possible are filled too. A key has one place at most.

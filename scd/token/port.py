@@ -169,6 +169,12 @@ class TokenModule(Protocol):
         """C_GenerateRandom: `count` octets, no login needed; NotSupported without a generator."""
         return await self.ask(Call("random", (token, count)))
 
+    async def algorithms(self, token: TokenId) -> tuple[str, ...]:
+        """GnuPG's names of the keys that `generate` makes, as far as the token's mechanisms promise; none where it
+        makes no keys or does not say. No login needed.
+        """
+        return await self.ask(Call("algorithms", (token,)))
+
     async def generate(self, request: GenerateRequest) -> PublicKey:
         """A key pair made on the token: sensitive, not extractable. It is in the next listing.
 

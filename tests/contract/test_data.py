@@ -73,9 +73,15 @@ def test_random_numbers_are_as_many_as_wanted_and_never_the_same(own: Subject, c
     assert count < 32 or first != second
 
 
+def test_a_token_says_what_keys_it_makes(own: Subject) -> None:
+    assert {"rsa2048", "nistp256", "ed25519"} <= set(own.run(own.module.algorithms(own.token("work"))))
+
+
 def test_a_token_that_is_not_there_has_neither(own: Subject) -> None:
     with pytest.raises(TokenNotPresent):
         own.run(own.module.random(NOWHERE, 8))
+    with pytest.raises(TokenNotPresent):
+        own.run(own.module.algorithms(NOWHERE))
     with pytest.raises(TokenNotPresent):
         own.run(own.module.read_data(NOWHERE))
     with pytest.raises(TokenNotPresent):

@@ -75,8 +75,14 @@ def generate(token: FakeToken, request: GenerateRequest) -> FakeKey:
     return key
 
 
+def algorithms(token: FakeToken) -> tuple[str, ...]:
+    """What the token makes keys of."""
+    every = (*_RSA, *_CURVES, *_OTHERS)
+    return tuple(name for name in every if token.algorithms is None or name in token.algorithms)
+
+
 def _maker(token: FakeToken, algorithm: str) -> Callable[[], PrivateKey]:
-    can = [name for name in (*_RSA, *_CURVES, *_OTHERS) if token.algorithms is None or name in token.algorithms]
+    can = algorithms(token)
     if algorithm not in can:
         raise UnsupportedAlgorithm(f'token "{token.label}" cannot make {algorithm} keys; it makes: {", ".join(can)}')
     if algorithm in _RSA:

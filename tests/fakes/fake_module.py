@@ -43,6 +43,7 @@ class Op(Enum):
     SIGN = "sign"
     DECRYPT = "decrypt"
     RANDOM = "random"
+    ALGORITHMS = "algorithms"
     GENERATE = "generate"
     IMPORT_KEY = "import_key"
     DESTROY_KEY = "destroy_key"
@@ -182,6 +183,11 @@ class FakeModule(TokenModule):
         if not self._find(token).has_random:
             raise NotSupported(f'token "{token.label}" has no random numbers')
         return os.urandom(count)
+
+    async def algorithms(self, token: TokenId) -> tuple[str, ...]:
+        """See the port."""
+        await self._begin(Call(Op.ALGORITHMS, token.label))
+        return fake_changes.algorithms(self._find(token))
 
     async def generate(self, request: GenerateRequest) -> PublicKey:
         """See the port."""

@@ -39,7 +39,7 @@ def test_every_command_stands_there_with_its_usage() -> None:
 
 
 def test_every_attribute_stands_there() -> None:
-    known = {*attributes.ATTRIBUTES, *attributes._ABSENT, "$DISPSERIALNO"}
+    known = {*attributes.ATTRIBUTES, *attributes._ABSENT, attributes._KINDS, "$DISPSERIALNO"}
     assert first_cells(section("`GETATTR")) == known
 
 

@@ -15,7 +15,7 @@ from scd.daemon.table import command
 from scd.gcrypt.curves import Family, curve_by_name
 from scd.service.attached import Attachment
 from scd.service.catalogue import Card
-from scd.service.newkeys import DEFAULT_ALGORITHM, attribute_label
+from scd.service.newkeys import DEFAULT_ALGORITHM, attribute_label, fitting
 from scd.service.operations import Service
 from scd.service.places import ENCRYPT, ROLES, SIGN, Role
 from scd.service.prompts import LONGEST_PIN
@@ -24,12 +24,14 @@ from scd.token.model import PinTries
 APPLICATION = "openpgp"
 """What every token looks like to clients: gpg and gpg-card list keys of no unknown application."""
 
+_VERSION = "304"  # of the OpenPGP card whose commands and limits these are, 3.4; Kleopatra's title for the card
 _UNKNOWN = -2  # gpg-card's "no such PIN, or not known"; PKCS#11 has no counters
 _RETRIES = {PinTries.LOCKED: 0, PinTries.FINAL: 1}
 
 # What an OpenPGP card has and a token has not: known, and nothing to say of.
-_ABSENT = frozenset({"SIG-COUNTER", "KDF", "KEY-ATTR-INFO", "UIF-1", "UIF-2", "UIF-3"})
+_ABSENT = frozenset({"SIG-COUNTER", "KDF", "UIF-1", "UIF-2", "UIF-3"})
 
+_KINDS = "KEY-ATTR-INFO"
 _OF_OPENPGP_KEYS = frozenset({"KEY-FPR", "KEY-TIME"})
 
 
@@ -69,13 +71,24 @@ async def getattr_(conn: Connection, args: Arguments) -> None:
         return
     if name in _ABSENT:
         return
-    if name not in ATTRIBUTES:
+    if name not in ATTRIBUTES and name != _KINDS:
         raise CommandError(GpgErr.INV_NAME, f"no attribute {name}")
     card = await _card_of(conn, words[1] if len(words) > 1 else "") or await conn.need_card()
+    if name == _KINDS:
+        await _tell_kinds(conn, card)
+        return
     if name in _OF_OPENPGP_KEYS:
         await conn.service.look_at_keyrings()
     for line in ATTRIBUTES[name](face_of(conn, card)):
         conn.status(name, line)
+
+
+async def _tell_kinds(conn: Connection, card: Card) -> None:
+    """Which kinds of keys can be made for each place."""
+    algorithms = await conn.service.algorithms(card)
+    for role in ROLES:
+        for algorithm in fitting(role, algorithms):
+            conn.status(_KINDS, role.place, algorithm)
 
 
 async def _card_of(conn: Connection, keygrip: str) -> Card | None:
@@ -97,6 +110,10 @@ def _serial(face: Face) -> list[str]:
 
 def _apptype(_face: Face) -> list[str]:
     return [APPLICATION]
+
+
+def _appversion(_face: Face) -> list[str]:
+    return [_VERSION]
 
 
 def _extcap(face: Face) -> list[str]:
@@ -206,6 +223,7 @@ TEXTS = ("DISP-LANG", "DISP-SEX", "PUBKEY-URL", "LOGIN-DATA", *(f"PRIVATE-DO-{n}
 ATTRIBUTES: dict[str, Attribute] = {
     "SERIALNO": _serial,
     "APPTYPE": _apptype,
+    "APPVERSION": _appversion,
     "EXTCAP": _extcap,
     "MANUFACTURER": _manufacturer,
     "DISP-NAME": _display_name,

@@ -15,7 +15,8 @@ from scd.service.places import ENCRYPT
 # Applications a client may ask for by name; scd shows every token as an OpenPGP-like card.
 _APPLICATIONS = frozenset({"", "openpgp", "pkcs11", "undefined"})
 _LEARN_ATTRIBUTES = (
-    "APPTYPE", "EXTCAP", "MANUFACTURER", "DISP-NAME", *TEXTS, "KEY-FPR", "KEY-TIME", "CA-FPR", "CHV-STATUS",
+    "APPTYPE", "APPVERSION", "EXTCAP", "MANUFACTURER", "DISP-NAME", *TEXTS, "KEY-FPR", "KEY-TIME", "CA-FPR",
+    "CHV-STATUS",
 )  # fmt: skip
 
 
