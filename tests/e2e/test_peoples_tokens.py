@@ -162,7 +162,7 @@ def learnt(home: GnupgHome, ca: Path) -> dict[str, str]:
         "trustlist.txt", "".join(f"{one} S relax\n" for one in re.findall(r"^fpr:+([0-9A-F]{40}):", listing, re.M))
     )
     home.connect_agent("RELOADAGENT")
-    pairs = re.findall(r"^grp:+([0-9A-F]{40}):\nuid:+([^:\n]+):", listing, re.M)
+    pairs = re.findall(r"^grp:+([0-9A-F]{40}):\nuid:[a-z]?:+([^:\n]+):", listing, re.M)
     return {subject: keygrip for keygrip, subject in pairs}
 
 
