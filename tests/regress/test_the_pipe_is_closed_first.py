@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.user import MESSAGE, key_by_grip, make_stubs
+from tests.e2e.user import MESSAGE, is_gnupg_22, key_by_grip, make_stubs
 from tests.harness.assuan_client import AssuanClient, NoAnswer
 from tests.harness.gnupg import GnupgHome
 from tests.modes.stage import Running, Stage, eventually, is_running, reaping_orphans, softhsm
@@ -83,6 +83,8 @@ def test_after_killscd_of_another_client_it_is_closed_as_well(daemon: Running) -
 
 @pytest.mark.parametrize("what", ["all", "gpg-agent"])
 def test_rounds_of_kill_and_sign(gnupg_home: MakeHome, tokens: PlainTokens, tmp_path: Path, what: str) -> None:
+    if what == "all" and is_gnupg_22():
+        pytest.skip("the fault was GnuPG 2.4's")
     key = new_key("rsa", tmp_path)
     tokens.load("card", key, "01")
     home = gnupg_home(tokens)
