@@ -175,3 +175,24 @@ def test_the_option_is_every_modules(tmp_path: Path, said: bool) -> None:
     (tmp_path / "scd.conf").write_text(text)
     settings = load_settings(parse_command_line(["--homedir", str(tmp_path)]), {})
     assert [module.config.verify_signatures for module in plan(settings, {})] == [said, said]
+
+
+@pytest.mark.parametrize("name", [P256, RSA, ED25519])
+def test_nothing_more_is_asked_of_the_token_than_before(name: str) -> None:
+    """Not even for the first signature."""
+    bench = Bench(token_with(name))
+    bench.objects()
+    for _ in range(2):
+        mark = len(bench.native.calls_)
+        assert proves(bench, name)
+        assert bench.native.calls_[mark:] == ["C_SignInit", "C_Sign"]
+
+
+def test_a_decryption_is_proven_once() -> None:
+    bench = Bench(token_with(P256))
+    bench.objects()
+    point, secret = peer_of(P256)
+    for derivations in (2, 1, 1):
+        mark = len(bench.native.calls_)
+        assert bench.decrypt(P256, point) == secret
+        assert bench.native.calls_[mark:].count("C_DeriveKey") == derivations
