@@ -90,9 +90,11 @@ def test_a_pin_is_revealed_in_two_files_only() -> None:
 
 def test_the_start_path_is_light() -> None:
     """What runs before workers start imports none of these; seen in a fresh interpreter."""
+    import os
     import subprocess
     import sys
 
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}  # it imports a lot
     heavy = [
         "asyncio",
         "logging",
@@ -105,7 +107,7 @@ def test_the_start_path_is_light() -> None:
         "typing_extensions",
     ]
     code = f"import sys, scd.daemon.start, scd.daemon.planning; print([m for m in {heavy!r} if m in sys.modules])"
-    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=bare, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
 
 
