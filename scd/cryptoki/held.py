@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from pkcs11 import ObjectClass
 
-from scd.cryptoki.discover import Listing, refresh
-from scd.cryptoki.native import Native
+from scd.cryptoki.calls.native import Native
+from scd.cryptoki.finding.discover import Listing, refresh
 from scd.cryptoki.session import TokenSession
 
 

@@ -8,27 +8,27 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from scd.cryptoki.certstore import delete_certificate, write_certificate
-from scd.cryptoki.ckr import CkrError, to_token_error
-from scd.cryptoki.dataobjects import read_data, write_data
-from scd.cryptoki.discover import Listing
-from scd.cryptoki.explain import require_init_args, unavailable, unlisted
+from scd.cryptoki.calls.ckr import CkrError, to_token_error
+from scd.cryptoki.calls.explain import require_init_args, unavailable, unlisted
+from scd.cryptoki.calls.native import Native
+from scd.cryptoki.calls.nativewrites import random_octets
+from scd.cryptoki.finding.discover import Listing
+from scd.cryptoki.finding.recognise import recognised
+from scd.cryptoki.finding.slotevents import SlotEvents
+from scd.cryptoki.finding.slots import Slots, mechanisms
+from scd.cryptoki.finding.tokenfolder import TokenFolder, softhsm_folder
 from scd.cryptoki.held import HeldToken
-from scd.cryptoki.keygen import algorithms, generate
-from scd.cryptoki.keyimport import import_key
-from scd.cryptoki.keyplace import destroy_key
-from scd.cryptoki.keyuse import KeyUse
 from scd.cryptoki.moduleconfig import ModuleConfig
-from scd.cryptoki.native import Native
-from scd.cryptoki.nativewrites import random_octets
 from scd.cryptoki.pins import change_pin, change_so_pin, check_so_pin, reset_pin
 from scd.cryptoki.profile import Quirk
-from scd.cryptoki.recognise import recognised
 from scd.cryptoki.session import LoginLost, TokenSession
-from scd.cryptoki.slotevents import SlotEvents
-from scd.cryptoki.slots import Slots, mechanisms
-from scd.cryptoki.tokenfolder import TokenFolder, softhsm_folder
-from scd.cryptoki.writing import Writing, require_writable
+from scd.cryptoki.using.keyuse import KeyUse
+from scd.cryptoki.writing.certstore import delete_certificate, write_certificate
+from scd.cryptoki.writing.dataobjects import read_data, write_data
+from scd.cryptoki.writing.keygen import algorithms, generate
+from scd.cryptoki.writing.keyimport import import_key
+from scd.cryptoki.writing.keyplace import destroy_key
+from scd.cryptoki.writing.writing import Writing, require_writable
 from scd.gcrypt.pubkey import PublicKey
 from scd.token.errors import (
     KeyNotFound,

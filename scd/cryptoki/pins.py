@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scd.cryptoki.ckr import PIN_INVALID, USER_NOT_LOGGED_IN, USER_TYPE_INVALID, CkrError, to_token_error
+from scd.cryptoki.calls.ckr import PIN_INVALID, USER_NOT_LOGGED_IN, USER_TYPE_INVALID, CkrError, to_token_error
 from scd.cryptoki.session import TokenSession
 from scd.token.errors import (
     NotSupported,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pkcs11 import UserType
 
-from scd.cryptoki.ckr import (
+from scd.cryptoki.calls.ckr import (
     OPERATION_NOT_INITIALIZED,
     PIN_EXPIRED,
     USER_ALREADY_LOGGED_IN,
@@ -15,8 +15,8 @@ from scd.cryptoki.ckr import (
     CkrError,
     to_token_error,
 )
-from scd.cryptoki.native import Native
-from scd.cryptoki.nativewrites import init_pin, set_pin
+from scd.cryptoki.calls.native import Native
+from scd.cryptoki.calls.nativewrites import init_pin, set_pin
 from scd.token.errors import PinRequired, TokenFailure
 from scd.token.secrets import Pin
 

@@ -11,17 +11,16 @@ from collections.abc import Sequence
 
 import scd.daemon.commands  # noqa: F401  # fills the command table
 from scd import logs, tasks
+from scd.composition.build import build_service, warm_up
+from scd.composition.plan import PlannedModule
 from scd.config import CommandLine, Settings
 from scd.daemon.agent import process_at_the_pipe
-from scd.daemon.assemble import build_service, warm_up
 from scd.daemon.configuration import Configuration, log_mistake
 from scd.daemon.connection import Connection
 from scd.daemon.daemon import Daemon
-from scd.daemon.doors import Doors
+from scd.daemon.doors import OBEYED, Doors
 from scd.daemon.health import abandon_busy_workers, worker_states
 from scd.daemon.listener import accept_clients, allowed_uids
-from scd.daemon.planning import PlannedModule
-from scd.daemon.signals import OBEYED
 from scd.daemon.transport import StdioTransport
 
 log = logging.getLogger(__name__)

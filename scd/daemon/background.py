@@ -8,9 +8,8 @@ import signal
 
 from scd.config import CommandLine, Settings
 from scd.daemon.console import fail, write
-from scd.daemon.doors import Doors
+from scd.daemon.doors import OBEYED, Doors
 from scd.daemon.serving import serve, socket_folder
-from scd.daemon.signals import OBEYED
 
 VARIABLE = "SCDAEMON_INFO"
 

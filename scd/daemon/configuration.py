@@ -8,11 +8,11 @@ import os
 from collections.abc import Sequence
 
 from scd import logs, tasks
+from scd.composition.build import build_service, warm_up
+from scd.composition.plan import PlannedModule, plan, start_workers
 from scd.config import CommandLine, ConfigError, Settings, load_settings
 from scd.cryptoki.profile import ProfileError
-from scd.daemon.assemble import build_service, warm_up
 from scd.daemon.daemon import Daemon
-from scd.daemon.planning import PlannedModule, plan, start_workers
 from scd.token.errors import reason
 
 log = logging.getLogger(__name__)

@@ -15,16 +15,16 @@ from scd.assuan.gpgerror import GpgErr
 from scd.assuan.protocol import State, is_left_over, refusal
 from scd.daemon.agent import has_pin_cache
 from scd.daemon.daemon import Daemon
+from scd.daemon.doors import GREETING
 from scd.daemon.failures import CommandError, code_for, text_for
-from scd.daemon.greeting import GREETING
 from scd.daemon.lock import KEPT_OUT
 from scd.daemon.slowdown import Slowdown
 from scd.daemon.table import COMMANDS, CommandSpec
 from scd.daemon.transport import Transport
 from scd.daemon.unconfigured import needs_configuration
-from scd.service.catalogue import Card
+from scd.service.finding.catalogue import Card
+from scd.service.finding.places import BY_NAME
 from scd.service.operations import Service
-from scd.service.places import BY_NAME
 from scd.token.errors import Canceled, TokenError
 from scd.token.secrets import Pin
 from scd.trace import AssuanTrace

@@ -1,11 +1,18 @@
-"""The ways into one daemon, made before the greeting, used by the event loop afterwards."""
+"""The ways into one daemon, made before the greeting and used by the event loop later; what is said there first."""
 
 from __future__ import annotations
 
+import signal
 import socket
 from dataclasses import dataclass, field
 
 from scd.daemon.socketdir import SocketFolder
+
+GREETING = b"OK PKCS#11 smart-card server for GnuPG ready\n"
+"""As gnupg-pkcs11-scd greets. Written out, since what makes lines would have to be imported before it can be sent."""
+
+OBEYED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1})
+"""The signals that the event loop reacts to; they wait from the start until it does, so that nothing is left behind."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scd.assuan.gpgerror import GpgErr
-from scd.service.statefile import StateFileError
+from scd.service.kept.statefile import StateFileError
 from scd.token import errors
 
 

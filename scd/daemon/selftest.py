@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from scd.composition.build import build_service
+from scd.composition.plan import plan, start_workers
 from scd.config import Settings
 from scd.cryptoki.profile import ProfileError
-from scd.daemon.assemble import build_service
-from scd.daemon.planning import plan, start_workers
 from scd.service.keygripcheck import wrong_keygrips
 
 

@@ -6,8 +6,7 @@ import os
 from dataclasses import replace
 
 from scd.config import CommandLine, Settings
-from scd.daemon.doors import Doors
-from scd.daemon.greeting import GREETING
+from scd.daemon.doors import GREETING, Doors
 from scd.daemon.socketdir import SocketFolder
 
 
@@ -21,7 +20,7 @@ def serve(command_line: CommandLine, settings: Settings, doors: Doors) -> int:
     try:
         if doors.stdio:
             os.write(1, GREETING)
-        from scd.daemon.planning import plan, start_workers
+        from scd.composition.plan import plan, start_workers
 
         planned = [] if settings.mistake else plan(settings, os.environ)
         start_workers(planned)

@@ -13,9 +13,8 @@ from collections.abc import Callable
 
 from scd.config import CommandLine, ConfigError, Mode, Settings, load_settings, parse_command_line, settings_despite
 from scd.daemon.console import fail, say, write
-from scd.daemon.doors import Doors
+from scd.daemon.doors import OBEYED, Doors
 from scd.daemon.serving import serve, socket_folder
-from scd.daemon.signals import OBEYED
 from scd.token.errors import reason
 
 

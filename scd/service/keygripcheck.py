@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from scd.service.catalogue import CardKey
+from scd.service.finding.catalogue import CardKey
+from scd.service.finding.places import Role
 from scd.service.operations import Service
-from scd.service.places import Role
 
 
 async def wrong_keygrips(service: Service) -> list[str]:

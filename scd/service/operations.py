@@ -9,21 +9,21 @@ from typing import TypeVar
 
 from scd.gcrypt.curves import Family
 from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
-from scd.service.absence import Absence
-from scd.service.attached import Attachments
-from scd.service.catalogue import Card, CardKey, Catalogue
-from scd.service.challenge import answers, challenge
-from scd.service.dialogue import shown
-from scd.service.hidden import HiddenKeys, may_hide
-from scd.service.keyring import Keyring
-from scd.service.logins import Asker, Logins
-from scd.service.metadata import Metadata
-from scd.service.places import BY_NAME, SIGN, Places, Role
-from scd.service.registry import RegisteredModule
-from scd.service.report import Report
-from scd.service.sharedpoint import second_peer
-from scd.service.signing import decrypted_form, to_be_decrypted, to_be_signed
-from scd.service.stubs import Stubs
+from scd.service.finding.absence import Absence
+from scd.service.finding.catalogue import Card, CardKey, Catalogue
+from scd.service.finding.hidden import HiddenKeys, may_hide
+from scd.service.finding.places import BY_NAME, SIGN, Places, Role
+from scd.service.finding.registry import RegisteredModule
+from scd.service.finding.report import Report
+from scd.service.kept.attached import Attachments
+from scd.service.kept.keyring import Keyring
+from scd.service.kept.metadata import Metadata
+from scd.service.kept.stubs import Stubs
+from scd.service.pins.dialogue import shown
+from scd.service.pins.logins import Asker, Logins
+from scd.service.using.challenge import answers, challenge
+from scd.service.using.sharedpoint import second_peer
+from scd.service.using.signing import decrypted_form, to_be_decrypted, to_be_signed
 from scd.token.errors import KeyNotFound, PinRequired, TokenError, TokenFailure, TokenNotPresent, TokenRemoved
 from scd.token.model import Certificate
 from scd.token.port import DecryptRequest, SignRequest

@@ -10,15 +10,15 @@ import scd.daemon.commands  # noqa: F401
 from scd.assuan.lines import data
 from scd.daemon.connection import Connection
 from scd.daemon.daemon import Daemon
-from scd.service.catalogue import Catalogue
-from scd.service.keyring import Keyring
-from scd.service.logins import Logins
-from scd.service.metadata import Metadata
+from scd.service.finding.catalogue import Catalogue
+from scd.service.finding.places import Role
+from scd.service.finding.registry import RegisteredModule, Registry
+from scd.service.kept.keyring import Keyring
+from scd.service.kept.metadata import Metadata
+from scd.service.kept.statefile import StateFile
+from scd.service.kept.stubs import Stubs
 from scd.service.operations import Service
-from scd.service.places import Role
-from scd.service.registry import RegisteredModule, Registry
-from scd.service.statefile import StateFile
-from scd.service.stubs import Stubs
+from scd.service.pins.logins import Logins
 from scd.token.port import TokenModule
 
 SOURCE_SCD = 6 << 24

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
 from scd.daemon.daemon import Daemon
-from scd.service.serials import keyref, wire_serial
-from scd.service.stubs import FOLDER
+from scd.service.finding.serials import keyref, wire_serial
+from scd.service.kept.stubs import FOLDER
 from scd.token.model import TokenId
 from tests.daemon.memory import Client, service_over
 from tests.fakes.fake_module import FakeModule, Op

@@ -10,7 +10,7 @@ import pytest
 
 from scd.daemon.daemon import Daemon
 from scd.gcrypt.fingerprint import fingerprint
-from scd.service.places import ENCRYPT, SIGN, Role
+from scd.service.finding.places import ENCRYPT, SIGN, Role
 from scd.token.errors import TokenFailure, TokenRemoved
 from tests.daemon.memory import Answer, Client, service_over, with_client
 from tests.fakes.fake_module import FakeModule, Op

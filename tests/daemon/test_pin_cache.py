@@ -10,7 +10,7 @@ import pytest
 
 from scd.daemon.agent import has_pin_cache, version_in
 from scd.daemon.daemon import Daemon
-from scd.service.pincache import PinCache
+from scd.service.pins.pincache import PinCache
 from scd.token.secrets import Pin
 from tests.daemon.memory import Client, service_over
 from tests.daemon.test_pins import WORK, sign

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from scd.daemon.daemon import Daemon
-from scd.service.dialogue import REMEMBERED_S, Dialogue
+from scd.service.pins.dialogue import REMEMBERED_S, Dialogue
 from scd.token.errors import PinRequired, TokenFailure
 from tests.daemon.memory import Client, service_over, with_client
 from tests.daemon.test_pin_cache import CachingClient, prompts, with_cache

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from scd.gcrypt import digestinfo
 from scd.gcrypt.curves import CURVES
-from scd.service.stubs import FOLDER
+from scd.service.kept.stubs import FOLDER
 from tests.daemon.memory import Client, with_client
 from tests.fakes.fake_module import FakeModule, Op
 from tests.fakes.fake_token import FakeToken, work_token, x25519_token

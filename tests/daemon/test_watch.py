@@ -13,7 +13,7 @@ import pytest
 from scd.daemon import watch
 from scd.daemon.agent import AGENT_PID
 from scd.daemon.daemon import Daemon
-from scd.service.registry import EVENT_PATIENCE_S
+from scd.service.finding.registry import EVENT_PATIENCE_S
 from scd.token.errors import ModuleCrashed
 from scd.token.port import SignRequest
 from tests.daemon.memory import Client, service_over

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x448, x25519
 
-from scd.cryptoki.certificates import certificate
+from scd.cryptoki.finding.certificates import certificate
 from scd.gcrypt import privkey
 from scd.token.errors import (
     Canceled,

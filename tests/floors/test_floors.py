@@ -14,9 +14,9 @@ PACKAGE = ROOT / "scd"
 
 FLOORS = {
     "assuan": 0, "gcrypt": 0, "token": 1, "config": 1, "logs": 1, "trace": 1, "tasks": 1,
-    "cryptoki": 2, "service": 3, "daemon": 4, "__main__": 5,
+    "cryptoki": 2, "service": 3, "composition": 4, "daemon": 5, "__main__": 6,
 }  # fmt: skip
-# The service knows the port only; who composes the two is the daemon's assemble.py.
+# The service knows the port only; `composition` brings it and the modules together.
 FORBIDDEN = {("service", "cryptoki"), ("assuan", "gcrypt"), ("gcrypt", "assuan")}
 QUIET = {"asyncio", "socket", "threading", "subprocess"}
 QUIET_BUT = {"logs": {"socket"}, "tasks": {"asyncio"}}
@@ -106,7 +106,7 @@ def test_the_start_path_is_light() -> None:
         "ssl",
         "typing_extensions",
     ]
-    code = f"import sys, scd.daemon.start, scd.daemon.planning; print([m for m in {heavy!r} if m in sys.modules])"
+    code = f"import sys, scd.daemon.start, scd.composition.plan; print([m for m in {heavy!r} if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=bare, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
 

@@ -48,7 +48,7 @@ def test_a_word_has_a_name_in_the_code(word: str) -> None:
 
 
 def test_the_picture_of_the_start_shows_what_there_is() -> None:
-    shown = re.findall(r"\b(start|serving|planning|child|assemble)\.(?!py\b)(\w+)", section("Start"))
+    shown = re.findall(r"\b(start|serving|plan|child|build)\.(?!py\b)(\w+)", section("Start"))
     assert len(shown) >= 6
     for module, function in shown:
         (path,) = (one for one in SOURCES if one.name == f"{module}.py")

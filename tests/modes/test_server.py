@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from scd.assuan import lines
-from scd.daemon.greeting import GREETING
+from scd.daemon.doors import GREETING
 from tests.harness.assuan_client import AssuanClient
 from tests.modes.stage import DEADLINE_S, Stage, eventually
 

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import pytest
 
+from scd.composition.plan import plan
 from scd.config import load_settings, parse_command_line
 from scd.cryptoki.worker.client import WorkerModule
-from scd.daemon.planning import plan
 from scd.gcrypt.privkey import PrivateKey
 from scd.gcrypt.pubkey import PublicKey as ScdPublicKey
 from scd.token.errors import NotSupported, TokenReadOnly, UnsupportedAlgorithm

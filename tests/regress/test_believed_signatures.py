@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from scd.composition.plan import plan
 from scd.config.commandline import parse_command_line
 from scd.config.load import load_settings
-from scd.daemon.planning import plan
 from scd.gcrypt.proof import verifies
 from scd.token.errors import InvalidData, KeyNotFound, TokenError, TokenFailure
 from tests.fakes.keys import private_key, public_of

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from scd.composition.build import without_modules
 from scd.config import Settings
 from scd.cryptoki.profile import find_library, load_profiles
-from scd.daemon.assemble import without_modules
-from scd.service.absence import Absence
-from scd.service.registry import Registry
+from scd.service.finding.absence import Absence
+from scd.service.finding.registry import Registry
 from tests.harness.assuan_client import AssuanClient, run_scd
 from tests.harness.tokens import softhsm_library
 from tests.regress.tokens import PlainTokens

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scd.cryptoki.certificates import certificate
+from scd.cryptoki.finding.certificates import certificate
 from tests.regress.tokens import ANSWERS, PlainTokens, daemon, new_key, public_of, self_signed
 
 CLASS, TOKEN, PRIVATE, VALUE, TYPE, SUBJECT, CKA_ID = 0x000, 0x001, 0x002, 0x011, 0x080, 0x101, 0x102

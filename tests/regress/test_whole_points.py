@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from scd.assuan.gpgerror import GpgErr
 from scd.gcrypt.curves import curve_by_name
-from scd.service.stubs import FOLDER
+from scd.service.kept.stubs import FOLDER
 from tests.harness.assuan_client import AssuanClient
 from tests.regress.tokens import ANSWERS, PlainTokens, daemon, new_key, public_of
 

@@ -13,9 +13,9 @@ import signal
 from collections import Counter
 from typing import NoReturn
 
+from scd.cryptoki.calls.native import Native
 from scd.cryptoki.module import InProcessModule
 from scd.cryptoki.moduleconfig import ModuleConfig
-from scd.cryptoki.native import Native
 from scd.cryptoki.worker import child
 from scd.cryptoki.worker.spawn import child_argv
 

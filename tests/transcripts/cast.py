@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from scd.gcrypt.fingerprint import fingerprint
 from scd.gcrypt.sshkey import ssh_line
-from scd.service.serials import display_serial, helper_id, keyref, serial_mark, wire_serial
+from scd.service.finding.serials import display_serial, helper_id, keyref, serial_mark, wire_serial
 from scd.token.model import TokenId
 from tests.daemon.memory import SOURCE_SCD
 from tests.fakes import fake_crypto

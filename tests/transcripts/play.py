@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scd.daemon.daemon import Daemon
-from scd.service.catalogue import Catalogue
-from scd.service.keyring import Keyring
-from scd.service.logins import Logins
-from scd.service.metadata import Metadata
+from scd.service.finding.catalogue import Catalogue
+from scd.service.finding.places import AUTHENTICATE, ENCRYPT, SIGN, Role
+from scd.service.finding.registry import RegisteredModule, Registry
+from scd.service.kept.keyring import Keyring
+from scd.service.kept.metadata import Metadata
+from scd.service.kept.statefile import StateFile
 from scd.service.operations import Service
-from scd.service.places import AUTHENTICATE, ENCRYPT, SIGN, Role
-from scd.service.registry import RegisteredModule, Registry
-from scd.service.statefile import StateFile
+from scd.service.pins.logins import Logins
 from tests.daemon.memory import Client
 from tests.fakes.fake_module import FakeModule
 from tests.fakes.fake_token import FakeToken

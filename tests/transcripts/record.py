@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scd.service.places import ROLES
-from scd.service.serials import display_serial, keyref, serial_mark, wire_serial
+from scd.service.finding.places import ROLES
+from scd.service.finding.serials import display_serial, keyref, serial_mark, wire_serial
 from scd.token.model import TokenId
 from tests.e2e import cards, user
 from tests.e2e.ssh import public_line

@@ -88,7 +88,7 @@ def test_levels(others: dict[str, object], shown: set[str], tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("flag", "name"),
     [
-        (DebugFlag.CACHE, "scd.service.logins"),
+        (DebugFlag.CACHE, "scd.service.pins.logins"),
         (DebugFlag.CARD, "scd.cryptoki.module"),
         (DebugFlag.READER, "scd.daemon.watch"),
     ],

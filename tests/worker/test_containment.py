@@ -41,6 +41,7 @@ async def test_a_worker_that_ends_or_talks_nonsense_costs_one_request(what: byte
         assert isinstance(next_one, bytes)
         assert next_one != before
         assert module.epoch == 2
+        await ended(int(before))  # it has its grace
         assert is_reaped(int(before))
 
 

@@ -29,7 +29,7 @@ CHANGES = {
     "change_so_pin": ((TOKEN, Pin(b"1234"), Pin(b"2345")), "security officer may be the old or the new one"),
     "write_data": ((TOKEN, "login", b"alice"), "old value of login, the new one or none"),
 }
-READS = {"tokens", "slots_changed", "objects", "logout", "sign", "decrypt", "random", "read_data"}
+READS = {"tokens", "slots_changed", "objects", "algorithms", "logout", "sign", "decrypt", "random", "read_data"}
 
 
 def test_every_method_changes_something_or_only_reads() -> None:

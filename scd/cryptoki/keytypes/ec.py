@@ -6,9 +6,9 @@ import ctypes
 
 from pkcs11 import KDF, Mechanism
 
-from scd.cryptoki.ckr import USER_NOT_LOGGED_IN, CkrError
+from scd.cryptoki.calls.ckr import USER_NOT_LOGGED_IN, CkrError
+from scd.cryptoki.calls.native import Ecdh1Params
 from scd.cryptoki.keytypes.operation import Operation, Rung, secret_template
-from scd.cryptoki.native import Ecdh1Params
 from scd.gcrypt import der
 from scd.gcrypt.curves import Curve, Family
 from scd.gcrypt.points import plain_point

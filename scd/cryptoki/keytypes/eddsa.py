@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pkcs11 import Mechanism
 
+from scd.cryptoki.calls.native import EddsaParams
 from scd.cryptoki.keytypes.operation import Operation, Rung
-from scd.cryptoki.native import EddsaParams
 from scd.gcrypt.curves import Curve
 from scd.token.errors import TokenFailure
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from pkcs11 import Attribute, KeyType, ObjectClass
 
-from scd.cryptoki.ckr import ATTRIBUTE_SENSITIVE, CkrError, to_token_error
-from scd.cryptoki.native import Mechanism, Native, ulong
+from scd.cryptoki.calls.ckr import ATTRIBUTE_SENSITIVE, CkrError, to_token_error
+from scd.cryptoki.calls.native import Mechanism, Native, ulong
 from scd.token.errors import TokenError, UnsupportedAlgorithm, WrongKeyUsage
 
 TRUE, FALSE = b"\1", b"\0"

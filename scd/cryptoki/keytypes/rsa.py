@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pkcs11 import Mechanism
 
-from scd.cryptoki.ckr import CkrError
+from scd.cryptoki.calls.ckr import CkrError
 from scd.cryptoki.keytypes.operation import Operation, Rung, secret_template
 from scd.gcrypt.pkcs1 import pad_signature, unpad_decrypted
 from scd.gcrypt.proof import verifies

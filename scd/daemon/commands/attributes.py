@@ -13,12 +13,12 @@ from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import command
 from scd.gcrypt.curves import Family, curve_by_name
-from scd.service.attached import Attachment
-from scd.service.catalogue import Card
-from scd.service.newkeys import DEFAULT_ALGORITHM, attribute_label, fitting
+from scd.service.finding.catalogue import Card
+from scd.service.finding.places import ENCRYPT, ROLES, SIGN, Role
+from scd.service.kept.attached import Attachment
 from scd.service.operations import Service
-from scd.service.places import ENCRYPT, ROLES, SIGN, Role
-from scd.service.prompts import LONGEST_PIN
+from scd.service.pins.prompts import LONGEST_PIN
+from scd.service.writing.newkeys import DEFAULT_ALGORITHM, attribute_label, fitting
 from scd.token.model import PinTries
 
 APPLICATION = "openpgp"

@@ -9,8 +9,8 @@ from scd.daemon.commands.attributes import ATTRIBUTES, TEXTS, face_of
 from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import command
-from scd.service.catalogue import Card, CardKey
-from scd.service.places import ENCRYPT
+from scd.service.finding.catalogue import Card, CardKey
+from scd.service.finding.places import ENCRYPT
 
 # Applications a client may ask for by name; scd shows every token as an OpenPGP-like card.
 _APPLICATIONS = frozenset({"", "openpgp", "pkcs11", "undefined"})

@@ -9,7 +9,7 @@ from scd.assuan.gpgerror import GpgErr
 from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import command
-from scd.service.catalogue import CardKey
+from scd.service.finding.catalogue import CardKey
 
 CERTDATA_LIMIT = 16384  # octets, as scdaemon
 _CLEAR = b" "  # what gpg-card's `writecert --clear` sends
@@ -42,7 +42,7 @@ def _change(key: CardKey, der: bytes) -> Callable[[], Awaitable[None]]:
 
 
 def _check(key: CardKey, der: bytes) -> None:
-    from scd.cryptoki.certificates import certificate  # asn1crypto: not before somebody writes a certificate
+    from scd.cryptoki.finding.certificates import certificate  # asn1crypto: not before somebody writes a certificate
 
     try:
         read = certificate(der, key.pair.cka_id, key.pair.label)

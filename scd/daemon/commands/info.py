@@ -15,7 +15,7 @@ from scd.daemon.commands.cardwords import manufacturer, status_word
 from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import COMMANDS, command
-from scd.service.registry import RegisteredModule
+from scd.service.finding.registry import RegisteredModule
 
 log = logging.getLogger(__name__)
 

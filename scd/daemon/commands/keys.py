@@ -11,7 +11,7 @@ from scd.daemon.table import command
 from scd.gcrypt.pubkey import PublicKey
 from scd.gcrypt.sexp import advanced, parse
 from scd.gcrypt.sshkey import ssh_line
-from scd.service.catalogue import CardKey
+from scd.service.finding.catalogue import CardKey
 
 _FILTERS = {None: "", "": "", "sign": "sc", "encr": "e", "auth": "a"}
 _FORMATS = frozenset({None, "", "advanced", "ssh"})

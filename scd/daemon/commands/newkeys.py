@@ -15,8 +15,8 @@ from scd.daemon.failures import CommandError
 from scd.daemon.table import command
 from scd.gcrypt.curves import algorithm_by_name
 from scd.gcrypt.privkey import PrivateKey, parse_private_key
-from scd.service.newkeys import NewKey, NewKeys, Order
-from scd.service.targets import Target, target
+from scd.service.writing.newkeys import NewKey, NewKeys, Order
+from scd.service.writing.targets import Target, target
 
 KEYDATA_LIMIT = 16384
 """Octets; scdaemon takes 4096, which the key of RSA 8192 passes."""

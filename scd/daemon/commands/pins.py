@@ -9,8 +9,8 @@ from scd.assuan.gpgerror import GpgErr
 from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import command
-from scd.service.catalogue import Card, CardKey
-from scd.service.pinchange import CHANGE, CHANGE_OFFICERS, RESET, PinChange, PinChanges
+from scd.service.finding.catalogue import Card, CardKey
+from scd.service.pins.pinchange import CHANGE, CHANGE_OFFICERS, RESET, PinChange, PinChanges
 
 # An OpenPGP card's three; here 1 is the token's PIN, 3 its SO PIN, and 2, the Reset Code, does not exist.
 _CHV = {name: number for number in (1, 2, 3) for name in (str(number), f"OPENPGP.{number}")}

@@ -12,12 +12,12 @@ from scd.daemon.connection import Connection
 from scd.daemon.failures import CommandError
 from scd.daemon.table import command
 from scd.gcrypt.curves import algorithm_by_name
-from scd.service.attached import Attachment, made
-from scd.service.catalogue import Card, CardKey
-from scd.service.labels import key_label, longest
-from scd.service.newkeys import attribute_label
+from scd.service.finding.catalogue import Card, CardKey
+from scd.service.finding.places import ENCRYPT, ROLES, Role
+from scd.service.kept.attached import Attachment, made
+from scd.service.kept.labels import key_label, longest
 from scd.service.operations import Service
-from scd.service.places import ENCRYPT, ROLES, Role
+from scd.service.writing.newkeys import attribute_label
 
 _PURPOSE = "change the card's data"
 _VERSION_4 = (20,)

@@ -14,10 +14,10 @@ from typing import Any
 from pkcs11 import Attribute, ObjectClass
 from pkcs11 import Mechanism as M
 
-from scd.cryptoki.ckr import OK, CkrError, ckr_name
+from scd.cryptoki.calls.ckr import OK, CkrError, ckr_name
+from scd.cryptoki.calls.native import UNAVAILABLE, Ecdh1Params, Native, RawTokenInfo
 from scd.cryptoki.module import InProcessModule
 from scd.cryptoki.moduleconfig import ModuleConfig
-from scd.cryptoki.native import UNAVAILABLE, Ecdh1Params, Native, RawTokenInfo
 from tests.unit.cryptoki.memory_token import TRUE, Bulk, MemoryObject, MemoryToken, Refused, compute, derive
 
 RV = {ckr_name(number).removeprefix("CKR_"): number for number in range(0x300)}

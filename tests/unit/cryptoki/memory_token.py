@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, u
 from pkcs11 import Attribute, KeyType, ObjectClass, TokenFlag
 from pkcs11 import Mechanism as M
 
-from scd.cryptoki.native import ulong
+from scd.cryptoki.calls.native import ulong
 from scd.gcrypt import der
 from scd.gcrypt.curves import CURVES, ec_params
 from scd.gcrypt.pkcs1 import unpad_decrypted

@@ -8,8 +8,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pkcs11 import Attribute, ObjectClass
 
-from scd.cryptoki.keygen import EC_KEY_PAIR_GEN, EDWARDS_KEY_PAIR_GEN, RSA_KEY_PAIR_GEN
-from scd.cryptoki.native import ulong
+from scd.cryptoki.calls.native import ulong
+from scd.cryptoki.writing.keygen import EC_KEY_PAIR_GEN, EDWARDS_KEY_PAIR_GEN, RSA_KEY_PAIR_GEN
 from scd.gcrypt import der
 from scd.gcrypt.curves import ec_params
 from tests.fakes.keys import PrivateKey, public_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pkcs11 import Attribute, ObjectClass
 
-from scd.cryptoki.ckr import CkrError
-from scd.cryptoki.native import FIRST_BUFFER, ulong
+from scd.cryptoki.calls.ckr import CkrError
+from scd.cryptoki.calls.native import FIRST_BUFFER, ulong
 from tests.unit.cryptoki.memory_module import MemoryNative
 from tests.unit.cryptoki.memory_token import Bulk, MemoryToken
 

@@ -7,7 +7,7 @@ import re
 import pkcs11.exceptions
 import pytest
 
-from scd.cryptoki.ckr import CkrError, ckr_name, to_token_error
+from scd.cryptoki.calls.ckr import CkrError, ckr_name, to_token_error
 from scd.token import errors
 
 # A sample of PKCS#11 v3.1, pkcs11t.h, from every part of the range.

@@ -6,8 +6,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pkcs11 import Attribute, KeyType, ObjectClass
 
-from scd.cryptoki.discover import PUBLIC_KEY_INFO, text
-from scd.cryptoki.native import ulong
+from scd.cryptoki.calls.native import ulong
+from scd.cryptoki.finding.discover import PUBLIC_KEY_INFO, text
 from scd.gcrypt.pubkey import RsaPublicKey
 from scd.token.model import KeyPair, TokenObjects
 from tests.fakes.keys import certificate, private_key, public_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pkcs11 import Mechanism as M
 
-from scd.cryptoki.keygen import EC_KEY_PAIR_GEN
+from scd.cryptoki.writing.keygen import EC_KEY_PAIR_GEN
 from scd.gcrypt.privkey import parse_private_key
 from scd.token.errors import TokenError, TokenFailure, TokenRemoved, UnsupportedAlgorithm
 from scd.token.port import ImportRequest

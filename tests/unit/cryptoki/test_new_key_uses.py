@@ -6,7 +6,7 @@ import pytest
 from pkcs11 import Attribute
 from pkcs11 import Mechanism as M
 
-from scd.cryptoki.keygen import EC_KEY_PAIR_GEN, EDWARDS_KEY_PAIR_GEN
+from scd.cryptoki.writing.keygen import EC_KEY_PAIR_GEN, EDWARDS_KEY_PAIR_GEN
 from scd.gcrypt.privkey import parse_private_key
 from scd.token.errors import UnsupportedAlgorithm
 from scd.token.port import GenerateRequest, ImportRequest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pkcs11 import Attribute, Mechanism, ObjectClass
 
-from scd.cryptoki.keygen import EC_KEY_PAIR_GEN
+from scd.cryptoki.writing.keygen import EC_KEY_PAIR_GEN
 from scd.gcrypt import der
 from scd.gcrypt.pubkey import EccPublicKey
 from scd.token.errors import (

@@ -14,8 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scd.cryptoki.certificates import certificate
-from scd.cryptoki.spki import public_key
+from scd.cryptoki.finding.certificates import certificate
+from scd.cryptoki.finding.spki import public_key
 from tests.fakes.keys import FOLDER, private_key, public_of
 from tests.fakes.keys import certificate as expected
 

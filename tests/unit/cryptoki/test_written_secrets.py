@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pkcs11 import Attribute
 
-from scd.cryptoki.ckr import CkrError
-from scd.cryptoki.nativewrites import create_object
+from scd.cryptoki.calls.ckr import CkrError
+from scd.cryptoki.calls.nativewrites import create_object
 from tests.unit.cryptoki.memory_module import MemoryNative
 from tests.unit.cryptoki.memory_token import MemoryToken, Refused
 

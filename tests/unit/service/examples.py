@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scd.service.catalogue import Card
-from scd.service.registry import RegisteredModule
-from scd.service.serials import wire_serial
+from scd.service.finding.catalogue import Card
+from scd.service.finding.registry import RegisteredModule
+from scd.service.finding.serials import wire_serial
 from scd.token.model import Certificate, KeyPair, PinTries, TokenId, TokenInfo, TokenObjects
 from tests.fakes.fake_module import FakeModule
 from tests.fakes.keys import private_key, public_of

@@ -14,8 +14,8 @@ import pytest
 from scd.gcrypt.curves import CURVES
 from scd.gcrypt.fingerprint import key_material
 from scd.gcrypt.pubkey import EccPublicKey, PublicKey, RsaPublicKey
-from scd.service.keyblocks import Wanted, in_keybox, in_packets
-from scd.service.keyring import LONGEST_KEYRING, Attached, Keyring
+from scd.service.kept.keyblocks import Wanted, in_keybox, in_packets
+from scd.service.kept.keyring import LONGEST_KEYRING, Attached, Keyring
 from tests.unit.gcrypt.openpgp import KEYS, VERSION_5, OpenpgpKey
 
 RINGS = Path(__file__).with_name("keyrings")

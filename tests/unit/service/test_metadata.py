@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from scd.service.catalogue import Card, Catalogue
-from scd.service.labels import LONGEST, LONGEST_RECORD, key_label, longest
-from scd.service.metadata import Metadata
-from scd.service.registry import RegisteredModule, Registry
-from scd.service.statefile import StateFile, StateFileError
+from scd.service.finding.catalogue import Card, Catalogue
+from scd.service.finding.registry import RegisteredModule, Registry
+from scd.service.kept.labels import LONGEST, LONGEST_RECORD, key_label, longest
+from scd.service.kept.metadata import Metadata
+from scd.service.kept.statefile import StateFile, StateFileError
 from scd.token.errors import InvalidData, ModuleTimeout, NotSupported, PinRequired, TokenFailure
 from tests.fakes.fake_module import FakeModule, Op
 from tests.fakes.fake_token import FakeToken, empty_token

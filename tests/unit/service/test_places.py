@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scd.service.catalogue import Card, Catalogue
-from scd.service.places import AUTHENTICATE, BY_NAME, ENCRYPT, ROLES, SIGN, Places, Role, found, put
-from scd.service.registry import RegisteredModule, Registry
+from scd.service.finding.catalogue import Card, Catalogue
+from scd.service.finding.places import AUTHENTICATE, BY_NAME, ENCRYPT, ROLES, SIGN, Places, Role, found, put
+from scd.service.finding.registry import RegisteredModule, Registry
 from scd.token.model import Certificate
 from tests.fakes.fake_module import FakeModule
 from tests.fakes.fake_token import FakeKey, FakeToken

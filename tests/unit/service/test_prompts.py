@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scd.service.prompts import pin_prompt, pinpad_prompt
+from scd.service.pins.prompts import pin_prompt, pinpad_prompt
 from scd.token.model import Certificate, PinTries, TokenId
 from tests.unit.service.examples import TOKEN, card, key
 

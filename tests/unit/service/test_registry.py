@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from scd.service.registry import RegisteredModule, Registry
+from scd.service.finding.registry import RegisteredModule, Registry
 from scd.token.errors import ModuleTimeout, ModuleUnavailable, TokenFailure
 from tests.daemon.memory import service_over
 from tests.fakes.fake_module import FakeModule, Op

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scd.service.serials import display_serial, helper_id, keyref, serial_mark, serialised, short_serial, wire_serial
+from scd.service.finding.serials import (
+    display_serial,
+    helper_id,
+    keyref,
+    serial_mark,
+    serialised,
+    short_serial,
+    wire_serial,
+)
 from scd.token.model import TokenId
 from tests.unit.service.examples import EMPTY_SLOT, TOKEN
 

@@ -6,8 +6,8 @@ import pytest
 
 from scd.gcrypt.curves import CURVES
 from scd.gcrypt.pubkey import EccPublicKey
-from scd.service import libcrypto
-from scd.service.sharedpoint import either_point, second_peer, true_point
+from scd.service.using import libcrypto
+from scd.service.using.sharedpoint import either_point, second_peer, true_point
 from scd.token.errors import InvalidData, TokenFailure
 
 P256 = CURVES["NIST P-256"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scd.gcrypt.curves import CURVES
 from scd.gcrypt.digestinfo import HASH_LENGTHS, PREFIXES
 from scd.gcrypt.pubkey import PublicKey
-from scd.service.signing import decrypted_form, to_be_decrypted, to_be_signed
+from scd.service.using.signing import decrypted_form, to_be_decrypted, to_be_signed
 from scd.token.errors import InvalidData
 from tests.fakes.keys import private_key, public_of
 

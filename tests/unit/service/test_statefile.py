@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from scd.daemon.failures import code_for, text_for
-from scd.service.statefile import LONGEST_FILE, STATE_FILE, StateFile, StateFileError
+from scd.service.kept.statefile import LONGEST_FILE, STATE_FILE, StateFile, StateFileError
 from scd.token.model import TokenId
 from tests.harness.tokens import REPOSITORY
 
@@ -25,7 +25,7 @@ ENTRY = '{"version": 1, "tokens": [{"manufacturer": "", "model": "", "serial": "
 
 WRITER = """
 import sys
-from scd.service.statefile import StateFile
+from scd.service.kept.statefile import StateFile
 from scd.token.model import TokenId
 for n in range(15):
     StateFile(sys.argv[1]).write(TokenId("maker", "model", "0001", "one"), f"{sys.argv[2]}-{n}", b"%d" % n)
@@ -33,7 +33,7 @@ for n in range(15):
 
 SHORT_OF_ROOM = """
 import resource, sys
-from scd.service.statefile import StateFile
+from scd.service.kept.statefile import StateFile
 from scd.token.model import TokenId
 resource.setrlimit(resource.RLIMIT_FSIZE, (40, resource.RLIM_INFINITY))
 StateFile(sys.argv[1]).write(TokenId("maker", "model", "0001", "one"), "DISP-NAME", b"new")

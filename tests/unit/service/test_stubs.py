@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scd.gcrypt.sexp import build
-from scd.service.stubs import FOLDER, LONGEST_STUB, Stubs
+from scd.service.kept.stubs import FOLDER, LONGEST_STUB, Stubs
 from tests.unit.service.examples import TOKEN, card, key
 
 GRIP = "AB" * 20

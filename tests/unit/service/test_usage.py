@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from scd.service.usage import capabilities, usage_letters
+from scd.service.finding.usage import capabilities, usage_letters
 from scd.token.model import Certificate
 from tests.unit.service.examples import key
 

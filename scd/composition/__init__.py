@@ -1,0 +1,1 @@
+"""From settings to modules, and from modules to the service; the daemon and the command line share it."""

@@ -1,0 +1,1 @@
+"""The module's functions and their return values."""

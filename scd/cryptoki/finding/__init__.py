@@ -1,0 +1,1 @@
+"""Which tokens a module shows, and what is on them."""

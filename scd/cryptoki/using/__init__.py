@@ -1,0 +1,1 @@
+"""Private keys in use, and the proof that each is the one that is meant."""

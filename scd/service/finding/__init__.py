@@ -1,0 +1,1 @@
+"""Which tokens and keys there are, what they are called, and which place each has."""

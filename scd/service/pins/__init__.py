@@ -1,0 +1,1 @@
+"""Asking for PINs, keeping logins, changing PINs."""

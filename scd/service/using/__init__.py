@@ -1,0 +1,1 @@
+"""What clients want done with a key."""

@@ -1,0 +1,1 @@
+"""New keys on a token."""
