@@ -21,6 +21,7 @@ from scd.daemon.daemon import Daemon
 from scd.daemon.doors import OBEYED, Doors
 from scd.daemon.health import abandon_busy_workers, worker_states
 from scd.daemon.listener import accept_clients, allowed_uids
+from scd.daemon.loop import new_loop
 from scd.daemon.transport import StdioTransport
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ class App:
             log_mistake(self._settings.mistake)
         if self._doors.folder is not None:
             self._doors.folder.clean_neighbours()
-        asyncio.run(self._main())
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(self._main())
         return 0
 
     async def _main(self) -> None:

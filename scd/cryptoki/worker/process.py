@@ -13,8 +13,8 @@ from scd.cryptoki.worker.spawn import WorkerProcess
 from scd.token.errors import InvalidData, ModuleCrashed, ModuleTimeout, TokenError
 from scd.token.port import Call
 
-_PORTION = 262144
-_LAST_WORDS = 64  # portions; somebody else may still hold the socket and go on for ever
+_PORTION = 65536  # more than twice as much is mapped and unmapped by malloc each time
+_LAST_WORDS = 256  # portions; somebody else may still hold the socket and go on for ever
 
 MOST_RECORDS = 1000
 """Log records of a worker from one question to the next."""
