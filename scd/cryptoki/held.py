@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pkcs11 import ObjectClass
-
 from scd.cryptoki.calls.native import Native
+from scd.cryptoki.calls.numbers import ObjectClass
 from scd.cryptoki.finding.discover import Listing, refresh
 from scd.cryptoki.session import TokenSession
 

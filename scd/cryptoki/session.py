@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from pkcs11 import UserType
-
 from scd.cryptoki.calls.ckr import (
     OPERATION_NOT_INITIALIZED,
     PIN_EXPIRED,
@@ -17,6 +15,7 @@ from scd.cryptoki.calls.ckr import (
 )
 from scd.cryptoki.calls.native import Native
 from scd.cryptoki.calls.nativewrites import init_pin, set_pin
+from scd.cryptoki.calls.numbers import USER, USER_SO
 from scd.token.errors import PinRequired, TokenFailure
 from scd.token.secrets import Pin
 
@@ -59,7 +58,7 @@ class TokenSession:
         the session begins anew then, and the PIN was not looked at.
         """
         try:
-            self._login(UserType.USER, pin)
+            self._login(USER, pin)
         except CkrError as error:
             if error.rv != USER_ALREADY_LOGGED_IN:
                 raise
@@ -149,7 +148,7 @@ class TokenSession:
             yield
             return
         try:
-            self._native.login(handle, int(UserType.USER), _octets(pin))
+            self._native.login(handle, USER, _octets(pin))
         except CkrError as error:
             if error.rv not in (USER_ALREADY_LOGGED_IN, PIN_EXPIRED):  # the latter is to be changed right now
                 raise
@@ -167,7 +166,7 @@ class TokenSession:
         """
         self.recycle()
         with self.writable() as handle:
-            self._native.login(handle, int(UserType.SO), _octets(so_pin))
+            self._native.login(handle, USER_SO, _octets(so_pin))
             try:
                 yield handle
             finally:

@@ -10,6 +10,9 @@ from scd.gcrypt.curves import CURVES, Curve, Family
 from scd.gcrypt.keygrip import ecc_keygrip, rsa_keygrip
 from scd.gcrypt.mpi import signed, unsigned
 
+F4 = b"\1\0\1"
+"""65537, the public exponent of nearly every RSA key."""
+
 # The 40 in front of 25519 keys and the flag that announces it belong together: without the flag libgcrypt
 # hashes all 33 octets, without the 40 gpg writes broken OpenPGP keys.
 _PREFIXED = {"Ed25519": b"eddsa", "Curve25519": b"djb-tweak"}

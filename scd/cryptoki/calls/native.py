@@ -1,7 +1,6 @@
-"""Direct calls into the module python-pkcs11 has loaded: only what that binding cannot do right.
+"""Calls of the module's functions: all that scd makes, but for those in `nativewrites`, on one function list.
 
-Everything works on the same library and the same handles. Each method names the gap it closes (python-pkcs11
-0.10.1), so that it can go when the binding learns it.
+Each method names the gap of python-pkcs11 0.10.1 for which it stands here and not there; see ADR 3.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from scd.cryptoki.calls.ckr import (
     Implausible,
     ckr_name,
 )
+from scd.cryptoki.calls.numbers import Attribute as CKA
 from scd.cryptoki.calls.structures import (
     Attribute,
     Ecdh1Params,
@@ -43,12 +43,8 @@ RW_SESSION = 2
 FIRST_BUFFER = 2048
 """Octets offered for one attribute at the first call; longer values cost a second one."""
 LARGEST_BUFFER = 1 << 20
-CKA_VALUE = 0x11
-NUMBERS = frozenset({0x000, 0x080, 0x087, 0x100})
-"""CKA_CLASS, CKA_CERTIFICATE_TYPE, CKA_CERTIFICATE_CATEGORY, CKA_KEY_TYPE.
-
-NSS 3.87 calls any buffer too small that is not a CK_ULONG's size.
-"""
+NUMBERS = frozenset({CKA.CLASS, CKA.CERTIFICATE_TYPE, CKA.CERTIFICATE_CATEGORY, CKA.KEY_TYPE})
+"""The attributes of a CK_ULONG's size. NSS 3.87 calls any other buffer too small for them."""
 
 MOST_SLOTS, MOST_MECHANISMS, MOST_OBJECTS = 4096, 16384, 100_000
 """More than any module has; a larger number is a module's mistake, and would cost the memory for it."""
@@ -301,7 +297,7 @@ class Native:
         untouched = tuple(
             t
             for t, b, n in zip(types, buffers, lengths, strict=True)
-            if (n == len(b) and (t not in NUMBERS or b.raw == _NO_NUMBER)) or (n == UNAVAILABLE and t == CKA_VALUE)
+            if (n == len(b) and (t not in NUMBERS or b.raw == _NO_NUMBER)) or (n == UNAVAILABLE and t == CKA.VALUE)
         )
         return {t: value for t, value in found.items() if t not in untouched}, untouched
 

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
-
 from scd.cryptoki.calls.ckr import OBJECT_HANDLE_INVALID, CkrError
 from scd.cryptoki.calls.native import Native, from_ulong, ulong
+from scd.cryptoki.calls.numbers import FALSE, X_509, Attribute, KeyType, Mechanism, ObjectClass, key_type_name
 from scd.cryptoki.session import TokenSession
 from scd.cryptoki.using.proofs import Proofs
 from scd.gcrypt.curves import curve_by_ec_params, ec_point
-from scd.gcrypt.pubkey import EccPublicKey, PublicKey, RsaPublicKey
+from scd.gcrypt.pubkey import F4, EccPublicKey, PublicKey, RsaPublicKey
 from scd.token.model import Certificate, KeyPair, Skipped, TokenObjects
 from scd.token.pairing import Candidates, PrivateObject, Proposals, PublicObject, family, named, pair
 
-PUBLIC_KEY_INFO = 0x129  # CKA_PUBLIC_KEY_INFO, PKCS#11 v2.40 §4.8; the binding has no name for it
-X509 = 0  # CKC_X_509
-F4 = b"\1\0\1"
-EC_MONTGOMERY = 0x41  # CKK_EC_MONTGOMERY, unknown to the binding
-_EC_KINDS = frozenset({int(KeyType.EC), int(KeyType.EC_EDWARDS), EC_MONTGOMERY})
+_EC_KINDS = frozenset({KeyType.EC, KeyType.EC_EDWARDS, KeyType.EC_MONTGOMERY})
 
 _COMMON = (Attribute.ID, Attribute.LABEL, Attribute.KEY_TYPE)
 _PRIVATE = (
@@ -178,7 +173,7 @@ def _add_material(
     """What shows the public key; CKA_PUBLIC_KEY_INFO is rare and asked for only where the rest is silent."""
     key_type = from_ulong(values.get(Attribute.KEY_TYPE, b""))
     types = _RSA_MATERIAL if key_type == KeyType.RSA else _EC_MATERIAL if key_type in _EC_KINDS else ()
-    for wanted in (types, (PUBLIC_KEY_INFO,)):
+    for wanted in (types, (Attribute.PUBLIC_KEY_INFO,)):
         if wanted and not (types and all(values.get(one) for one in types)):
             found, lost = native.readable(session, handle, wanted)
             values |= found
@@ -221,8 +216,8 @@ def _read_certificate(_handle: int, values: dict[int, bytes]) -> Certificate:
         certificate,  # asn1crypto is needed only on tokens that hold certificates
     )
 
-    kind = from_ulong(values.get(Attribute.CERTIFICATE_TYPE, ulong(X509)))
-    if kind != X509:
+    kind = from_ulong(values.get(Attribute.CERTIFICATE_TYPE, ulong(X_509)))
+    if kind != X_509:
         raise ValueError(f"certificate type {kind} is not X.509")
     read = certificate(
         values.get(Attribute.VALUE, b""), values.get(Attribute.ID, b""), text(values.get(Attribute.LABEL, b""))
@@ -264,7 +259,7 @@ def own_public(values: dict[int, bytes]) -> PublicKey | None:
     if kind in _EC_KINDS and point:
         curve = curve_by_ec_params(values.get(Attribute.EC_PARAMS, b""))
         return EccPublicKey(curve.name, ec_point(curve, point)) if curve else None
-    info = values.get(PUBLIC_KEY_INFO, b"")
+    info = values.get(Attribute.PUBLIC_KEY_INFO, b"")
     if info:
         from scd.cryptoki.finding.spki import public_key
 
@@ -275,17 +270,12 @@ def own_public(values: dict[int, bytes]) -> PublicKey | None:
 
 
 def _kind_name(kind: int | None) -> str:
-    if kind is None:
-        return "(none)"
-    try:
-        return f"CKK_{KeyType(kind).name}"
-    except ValueError:
-        return f"0x{kind:X}"
+    return "(none)" if kind is None else key_type_name(kind)
 
 
 def _flag(values: dict[int, bytes], attribute: int) -> bool | None:
     value = values.get(attribute)
-    return None if not value else value != b"\0"
+    return None if not value else value != FALSE
 
 
 def _decrypting(values: dict[int, bytes], *rsa: int) -> tuple[int, ...]:

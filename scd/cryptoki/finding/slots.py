@@ -6,23 +6,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from pkcs11 import Mechanism
-
 from scd.cryptoki.calls.ckr import CkrError
 from scd.cryptoki.calls.native import Native
 from scd.cryptoki.finding.tokeninfo import token_info
 from scd.token.model import TokenId, TokenInfo
 
-_KNOWN_MECHANISMS = frozenset(map(int, Mechanism))
+_STANDARD = range(0x5000)
+"""Where PKCS#11 has its mechanisms; CKM_XMSSMT, v3.1's last, is 0x4037. A vendor's own begin with 0x80000000."""
 
 
 def mechanisms(native: Native, slot: int) -> frozenset[int]:
-    """The slot's mechanisms as numbers; none when it does not tell, or nothing that PKCS#11 has a name for."""
+    """The slot's mechanisms as numbers; none when it does not tell, or none of the standard's."""
     try:
         listed = native.mechanisms(slot)
     except CkrError:
         return frozenset()
-    return listed if listed & _KNOWN_MECHANISMS else frozenset()
+    return listed if any(one in _STANDARD for one in listed) else frozenset()
 
 
 class Slots:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pkcs11 import TokenFlag
-
 from scd.cryptoki.calls.native import RawTokenInfo
+from scd.cryptoki.calls.numbers import TokenFlag
 from scd.cryptoki.finding.discover import text
 from scd.token.model import PinTries, TokenId, TokenInfo
 

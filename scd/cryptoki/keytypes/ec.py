@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ctypes
 
-from pkcs11 import KDF, Mechanism
-
 from scd.cryptoki.calls.ckr import USER_NOT_LOGGED_IN, CkrError
 from scd.cryptoki.calls.native import Ecdh1Params
+from scd.cryptoki.calls.numbers import KDF_NULL, Mechanism
 from scd.cryptoki.keytypes.operation import Operation, Rung, secret_template
 from scd.gcrypt import der
 from scd.gcrypt.curves import Curve, Family
@@ -90,7 +89,7 @@ def _is_octet_string(point: bytes) -> bool:
 def _derive(operation: Operation, mechanism: int, point: bytes, length: int | None) -> bytes:
     """C_DeriveKey has no Init, so an always-authenticate key is tried as it is before its PIN is used."""
     buffer = ctypes.create_string_buffer(point, len(point))
-    parameter = Ecdh1Params(KDF.NULL, 0, None, len(point), ctypes.cast(buffer, ctypes.c_void_p))
+    parameter = Ecdh1Params(KDF_NULL, 0, None, len(point), ctypes.cast(buffer, ctypes.c_void_p))
     call = (operation.session, operation.key, operation.mechanism(mechanism, parameter), secret_template(length))
     try:
         handle = operation.native.derive(*call)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pkcs11 import Mechanism
-
 from scd.cryptoki.calls.native import EddsaParams
+from scd.cryptoki.calls.numbers import Mechanism
 from scd.cryptoki.keytypes.operation import Operation, Rung
 from scd.gcrypt.curves import Curve
 from scd.token.errors import TokenFailure

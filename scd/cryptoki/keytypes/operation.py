@@ -7,13 +7,10 @@ import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pkcs11 import Attribute, KeyType, ObjectClass
-
 from scd.cryptoki.calls.ckr import ATTRIBUTE_SENSITIVE, CkrError, to_token_error
 from scd.cryptoki.calls.native import Mechanism, Native, ulong
+from scd.cryptoki.calls.numbers import FALSE, TRUE, Attribute, KeyType, ObjectClass
 from scd.token.errors import TokenError, UnsupportedAlgorithm, WrongKeyUsage
-
-TRUE, FALSE = b"\1", b"\0"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pkcs11 import Mechanism
-
 from scd.cryptoki.calls.ckr import CkrError
+from scd.cryptoki.calls.numbers import Mechanism
 from scd.cryptoki.keytypes.operation import Operation, Rung, secret_template
 from scd.gcrypt.pkcs1 import pad_signature, unpad_decrypted
 from scd.gcrypt.proof import verifies

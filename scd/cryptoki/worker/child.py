@@ -49,7 +49,7 @@ def main(descriptor: int) -> NoReturn:
     harden(descriptor)
 
     def load(config: ModuleConfig) -> Any:
-        from scd.cryptoki.module import InProcessModule  # imports the binding: only once we are hardened
+        from scd.cryptoki.module import InProcessModule  # only once we are hardened
 
         return InProcessModule(config)
 

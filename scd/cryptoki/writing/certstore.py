@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from pkcs11 import Attribute, ObjectClass
-
 from scd.cryptoki.calls.ckr import CkrError
 from scd.cryptoki.calls.native import ulong
-from scd.cryptoki.finding.discover import X509
-from scd.cryptoki.writing.writing import FALSE, TRUE, Writing, require_id
+from scd.cryptoki.calls.numbers import FALSE, TRUE, X_509, Attribute, ObjectClass
+from scd.cryptoki.writing.writing import Writing, require_id
 from scd.token.errors import InvalidData, NotSupported, TokenFailure
 from scd.token.model import Certificate
 
@@ -33,7 +31,7 @@ def write_certificate(writing: Writing, cka_id: bytes, label: str, der: bytes) -
         writing,
         {
             int(Attribute.CLASS): ulong(ObjectClass.CERTIFICATE),
-            int(Attribute.CERTIFICATE_TYPE): ulong(X509),
+            int(Attribute.CERTIFICATE_TYPE): ulong(X_509),
             int(Attribute.TOKEN): TRUE,
             int(Attribute.PRIVATE): FALSE,
             int(Attribute.ID): cka_id,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pkcs11 import Attribute, ObjectClass
-
 from scd.cryptoki.calls.ckr import CkrError
 from scd.cryptoki.calls.native import Native, ulong
 from scd.cryptoki.calls.nativewrites import set_attributes
+from scd.cryptoki.calls.numbers import FALSE, TRUE, Attribute, ObjectClass
 from scd.cryptoki.finding.discover import text
-from scd.cryptoki.writing.writing import FALSE, TRUE, Writing
+from scd.cryptoki.writing.writing import Writing
 from scd.token.errors import TokenFailure
 from scd.token.model import DataObject
 

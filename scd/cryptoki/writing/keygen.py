@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pkcs11 import Attribute
-
 from scd.cryptoki.calls.ckr import CkrError
 from scd.cryptoki.calls.native import Native, ulong
 from scd.cryptoki.calls.nativewrites import generate_key_pair, mechanism_info
+from scd.cryptoki.calls.numbers import Attribute, Mechanism
 from scd.cryptoki.held import HeldToken
 from scd.cryptoki.writing.keyplace import new_key, require_listed
 from scd.cryptoki.writing.keytemplates import Extent, NewKey, Template
@@ -18,28 +17,23 @@ from scd.cryptoki.writing.keyuses import usable
 from scd.cryptoki.writing.writing import Writing
 from scd.gcrypt import der
 from scd.gcrypt.curves import CURVES, Curve, Family, curve_by_name
-from scd.gcrypt.pubkey import PublicKey
+from scd.gcrypt.pubkey import F4, PublicKey
 from scd.token.errors import NotSupported, TokenError, UnsupportedAlgorithm
 from scd.token.port import GenerateRequest
 
-F4 = b"\1\0\1"
 _RSA_NAME = re.compile(r"rsa([1-9][0-9]{3,4})")
 _RSA_LEAST, _RSA_MOST = 1024, 16384  # libgcrypt's own bounds
 _RSA_SIZES = (2048, 3072, 4096)  # those GnuPG offers
 
-# PKCS#11 v3.1 §6: numbers, because the binding's names end with v2.40.
-RSA_KEY_PAIR_GEN, EC_KEY_PAIR_GEN, EDWARDS_KEY_PAIR_GEN, MONTGOMERY_KEY_PAIR_GEN = 0x0000, 0x1040, 0x1055, 0x1056
-_NAMES = {
-    RSA_KEY_PAIR_GEN: "CKM_RSA_PKCS_KEY_PAIR_GEN",
-    EC_KEY_PAIR_GEN: "CKM_EC_KEY_PAIR_GEN",
-    EDWARDS_KEY_PAIR_GEN: "CKM_EC_EDWARDS_KEY_PAIR_GEN",
-    MONTGOMERY_KEY_PAIR_GEN: "CKM_EC_MONTGOMERY_KEY_PAIR_GEN",
-}
 _BY_FAMILY = {
-    Family.WEIERSTRASS: (EC_KEY_PAIR_GEN,),
-    Family.EDWARDS: (EDWARDS_KEY_PAIR_GEN,),
-    Family.MONTGOMERY: (MONTGOMERY_KEY_PAIR_GEN, EDWARDS_KEY_PAIR_GEN),  # the latter: SoftHSM 2.6.1
+    Family.WEIERSTRASS: (Mechanism.EC_KEY_PAIR_GEN,),
+    Family.EDWARDS: (Mechanism.EC_EDWARDS_KEY_PAIR_GEN,),
+    Family.MONTGOMERY: (
+        Mechanism.EC_MONTGOMERY_KEY_PAIR_GEN,
+        Mechanism.EC_EDWARDS_KEY_PAIR_GEN,
+    ),  # the latter: SoftHSM 2.6.1
 }
+_OF_EXACT_BITS = (Mechanism.RSA_PKCS_KEY_PAIR_GEN, Mechanism.EC_KEY_PAIR_GEN)
 # PKCS#11 v3.0 §2.3.3 names these curves by PrintableString, or by the object identifiers of RFC 8410.
 _PRINTABLE = {"Ed25519": b"edwards25519", "Ed448": b"edwards448", "Curve25519": b"curve25519", "X448": b"curve448"}
 
@@ -57,7 +51,7 @@ class _Means:
 def generate(writing: Writing, request: GenerateRequest) -> PublicKey:
     """See the port."""
     bits, curve = _algorithm(request.algorithm, writing)
-    mechanisms = (RSA_KEY_PAIR_GEN,) if curve is None else _BY_FAMILY[curve.family]
+    mechanisms = (Mechanism.RSA_PKCS_KEY_PAIR_GEN,) if curve is None else _BY_FAMILY[curve.family]
     means = [one for one in _means(mechanisms, bits, curve) if _offers(writing, one.mechanism)]
     if not means:
         raise _refused(writing, request.algorithm, means, [])
@@ -100,12 +94,12 @@ def _algorithm(name: str, writing: Writing) -> tuple[int, Curve | None]:
     return 0, curve
 
 
-def _means(mechanisms: tuple[int, ...], bits: int, curve: Curve | None) -> Iterator[_Means]:
+def _means(mechanisms: tuple[Mechanism, ...], bits: int, curve: Curve | None) -> Iterator[_Means]:
     """Best first. Modules differ in the curve's spelling, and in whether a template may say what is not wanted."""
     for mechanism in mechanisms:
         for form, parameters in _parameters(bits, curve):
             for extent in Extent:
-                yield _Means(f"{_NAMES[mechanism]} {form}, {extent.value}", mechanism, parameters, extent)
+                yield _Means(f"CKM_{mechanism.name} {form}, {extent.value}", mechanism, parameters, extent)
 
 
 def _parameters(bits: int, curve: Curve | None) -> Iterator[tuple[str, Template]]:
@@ -139,7 +133,7 @@ def _refused(writing: Writing, algorithm: str, means: list[_Means], refusals: li
 
 def algorithms(native: Native, held: HeldToken) -> tuple[str, ...]:
     """GnuPG's names of what the token's mechanisms promise; a curve within the lengths may still be refused."""
-    found = [f"rsa{bits}" for bits in _RSA_SIZES if _promises(native, held, RSA_KEY_PAIR_GEN, bits)]
+    found = [f"rsa{bits}" for bits in _RSA_SIZES if _promises(native, held, Mechanism.RSA_PKCS_KEY_PAIR_GEN, bits)]
     for curve in CURVES.values():
         if any(_promises(native, held, mechanism, curve.bits) for mechanism in _BY_FAMILY[curve.family]):
             found.append(curve.algorithm)
@@ -153,5 +147,7 @@ def _promises(native: Native, held: HeldToken, mechanism: int, bits: int) -> boo
         info = mechanism_info(native, held.slot, mechanism)
     except CkrError:
         return True
-    slack = 1 if mechanism in (EDWARDS_KEY_PAIR_GEN, MONTGOMERY_KEY_PAIR_GEN) else 0  # 255 or 256: both are said
+    slack = (
+        1 if mechanism in (Mechanism.EC_EDWARDS_KEY_PAIR_GEN, Mechanism.EC_MONTGOMERY_KEY_PAIR_GEN) else 0
+    )  # 255 or 256: both are said
     return not info.largest or (info.smallest <= bits + slack and bits <= info.largest)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pkcs11 import Attribute, KeyType
-
 from scd.cryptoki.calls.ckr import CkrError
 from scd.cryptoki.calls.native import ulong
 from scd.cryptoki.calls.nativewrites import create_object
-from scd.cryptoki.finding.discover import EC_MONTGOMERY
+from scd.cryptoki.calls.numbers import Attribute, KeyType
 from scd.cryptoki.writing.keyplace import new_key, require_listed
 from scd.cryptoki.writing.keyproof import belongs, prove
 from scd.cryptoki.writing.keytemplates import Extent, NewKey, Template
@@ -25,7 +23,7 @@ from scd.token.port import ImportRequest
 _KEY_TYPES: dict[Family, tuple[int, ...]] = {
     Family.WEIERSTRASS: (KeyType.EC,),
     Family.EDWARDS: (KeyType.EC_EDWARDS,),
-    Family.MONTGOMERY: (EC_MONTGOMERY, KeyType.EC_EDWARDS),  # the latter: SoftHSM 2.6.1
+    Family.MONTGOMERY: (KeyType.EC_MONTGOMERY, KeyType.EC_EDWARDS),  # the latter: SoftHSM 2.6.1
 }
 
 

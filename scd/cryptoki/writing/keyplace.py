@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from pkcs11 import ObjectClass
-
+from scd.cryptoki.calls.numbers import ObjectClass
 from scd.cryptoki.finding.discover import Listing
 from scd.cryptoki.writing.keyproof import belongs
 from scd.cryptoki.writing.writing import Writing, require_id, undone_on_failure

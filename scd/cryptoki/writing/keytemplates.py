@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from pkcs11 import Attribute, ObjectClass
-
 from scd.cryptoki.calls.native import ulong
-from scd.cryptoki.writing.writing import FALSE, TRUE
+from scd.cryptoki.calls.numbers import FALSE, TRUE, Attribute, ObjectClass
 from scd.gcrypt.curves import Curve, Family
 from scd.token.errors import WrongKeyUsage
 

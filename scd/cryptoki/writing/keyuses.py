@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pkcs11 import Mechanism
-
+from scd.cryptoki.calls.numbers import Mechanism
 from scd.cryptoki.writing.keytemplates import NewKey
 from scd.cryptoki.writing.writing import Writing
 from scd.gcrypt.curves import Family

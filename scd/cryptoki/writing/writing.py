@@ -6,17 +6,14 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pkcs11 import Attribute, ObjectClass
-
 from scd.cryptoki.calls.ckr import OBJECT_HANDLE_INVALID, CkrError
 from scd.cryptoki.calls.native import Native, ulong
 from scd.cryptoki.calls.nativewrites import create_object
+from scd.cryptoki.calls.numbers import Attribute, ObjectClass
 from scd.cryptoki.finding.discover import Listing
 from scd.cryptoki.held import HeldToken
 from scd.token.errors import InvalidData, NotSupported, PinRequired, TokenError, TokenReadOnly
 from scd.token.model import TokenInfo
-
-TRUE, FALSE = b"\1", b"\0"
 
 
 @dataclass(frozen=True, slots=True)

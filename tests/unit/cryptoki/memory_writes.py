@@ -6,10 +6,9 @@ import ctypes
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from pkcs11 import Attribute, ObjectClass
+from pkcs11 import Attribute, Mechanism, ObjectClass
 
 from scd.cryptoki.calls.native import ulong
-from scd.cryptoki.writing.keygen import EC_KEY_PAIR_GEN, EDWARDS_KEY_PAIR_GEN, RSA_KEY_PAIR_GEN
 from scd.gcrypt import der
 from scd.gcrypt.curves import ec_params
 from tests.fakes.keys import PrivateKey, public_of
@@ -17,7 +16,11 @@ from tests.unit.cryptoki.memory_module import MemoryNative, _class, _read_templa
 from tests.unit.cryptoki.memory_token import WAYS, MemoryToken, Refused
 
 SO, RW = 0, 2
-_LENGTHS = {RSA_KEY_PAIR_GEN: (1024, 3072), EC_KEY_PAIR_GEN: (224, 384), EDWARDS_KEY_PAIR_GEN: (256, 448)}
+_LENGTHS: dict[int, tuple[int, int]] = {
+    Mechanism.RSA_PKCS_KEY_PAIR_GEN: (1024, 3072),
+    Mechanism.EC_KEY_PAIR_GEN: (224, 384),
+    Mechanism.EC_EDWARDS_KEY_PAIR_GEN: (256, 448),
+}
 MECHANISMS = frozenset(_LENGTHS) | frozenset(int(use) for _, use in WAYS)
 
 

@@ -7,7 +7,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pkcs11 import Attribute, KeyType, ObjectClass
 
 from scd.cryptoki.calls.native import ulong
-from scd.cryptoki.finding.discover import PUBLIC_KEY_INFO, text
+from scd.cryptoki.calls.numbers import Attribute as Numbers
+from scd.cryptoki.finding.discover import text
 from scd.gcrypt.pubkey import RsaPublicKey
 from scd.token.model import KeyPair, TokenObjects
 from tests.fakes.keys import certificate, private_key, public_of
@@ -52,7 +53,7 @@ class TestPublicHalf:
 
     def test_cka_public_key_info_is_as_good(self) -> None:
         token = private_only(P256)
-        max(token.objects.items())[1].attributes[PUBLIC_KEY_INFO] = spki(P256)
+        max(token.objects.items())[1].attributes[Numbers.PUBLIC_KEY_INFO] = spki(P256)
         assert only(listed(token)).public == public_of(private_key(P256))
 
     def test_an_rsa_private_key_without_exponent_is_taken_for_f4(self) -> None:
@@ -61,7 +62,7 @@ class TestPublicHalf:
 
     def test_the_exponent_of_cka_public_key_info_is_no_guess(self) -> None:
         token = private_only(RSA, PUBLIC_EXPONENT=None)
-        max(token.objects.items())[1].attributes[PUBLIC_KEY_INFO] = spki(RSA)
+        max(token.objects.items())[1].attributes[Numbers.PUBLIC_KEY_INFO] = spki(RSA)
         assert only(listed(token)).public == public_of(private_key(RSA))
 
     def test_a_certificate_shows_it(self) -> None:

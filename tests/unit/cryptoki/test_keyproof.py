@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from pkcs11 import Mechanism as M
 
-from scd.cryptoki.writing.keygen import EC_KEY_PAIR_GEN
 from scd.gcrypt.privkey import parse_private_key
 from scd.token.errors import TokenError, TokenFailure, TokenRemoved, UnsupportedAlgorithm
 from scd.token.port import ImportRequest
@@ -73,6 +72,6 @@ def test_a_key_that_wants_the_pin_each_time_is_believed(desk: Desk) -> None:
 
 
 def test_a_use_that_the_slot_does_not_have_is_not_tried() -> None:
-    desk = Desk(listed=frozenset({EC_KEY_PAIR_GEN, int(M.ECDSA)}))
+    desk = Desk(listed=frozenset({M.EC_KEY_PAIR_GEN, int(M.ECDSA)}))
     take_in(desk, sign=True, decrypt=True)
     assert desk.native.count("C_DeriveKey") == 0

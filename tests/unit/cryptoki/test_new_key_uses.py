@@ -6,14 +6,13 @@ import pytest
 from pkcs11 import Attribute
 from pkcs11 import Mechanism as M
 
-from scd.cryptoki.writing.keygen import EC_KEY_PAIR_GEN, EDWARDS_KEY_PAIR_GEN
 from scd.gcrypt.privkey import parse_private_key
 from scd.token.errors import UnsupportedAlgorithm
 from scd.token.port import GenerateRequest, ImportRequest
 from tests.unit.cryptoki.desk import PLACE, PRIVATE, Desk
 from tests.unit.gcrypt.keytocard import KEYTOCARD
 
-MAKES = frozenset({EC_KEY_PAIR_GEN, EDWARDS_KEY_PAIR_GEN})
+MAKES = frozenset({M.EC_KEY_PAIR_GEN, M.EC_EDWARDS_KEY_PAIR_GEN})
 
 
 def desk_with(*listed: M) -> Desk:

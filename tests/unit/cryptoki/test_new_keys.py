@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from pkcs11 import Attribute, Mechanism, ObjectClass
 
-from scd.cryptoki.writing.keygen import EC_KEY_PAIR_GEN
 from scd.gcrypt import der
 from scd.gcrypt.pubkey import EccPublicKey
 from scd.token.errors import (
@@ -168,7 +167,7 @@ class TestTheWayOfAsking:
         ]  # fmt: skip
 
     def test_a_mechanism_that_is_not_there_is_not_tried(self) -> None:
-        desk = Desk(listed=frozenset({EC_KEY_PAIR_GEN}))
+        desk = Desk(listed=frozenset({Mechanism.EC_KEY_PAIR_GEN}))
         with pytest.raises(UnsupportedAlgorithm, match="nothing it offers"):
             desk.generate("rsa2048")
         assert desk.native.count("C_GenerateKeyPair") == 0
