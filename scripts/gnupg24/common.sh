@@ -7,7 +7,7 @@ stamp=$tree/.complete
 # Packages of the other system: the programs under test, the modules they need, and Python to run the tests.
 packages="gnupg gpg gpg-agent gpgsm gpgconf scdaemon dirmngr openssh-client openssh-server git
   sq gpg-sq softhsm2 opensc libnss3 p11-kit p11-kit-modules gnupg-pkcs11-scd
-  ca-certificates procps openssl python3 python3-venv"
+  gcc libc6-dev libnss3-tools ca-certificates procps openssl python3 python3-venv"
 
 die() {
   echo "gnupg24: $*" >&2

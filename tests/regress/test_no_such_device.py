@@ -89,10 +89,12 @@ def test_a_variable_that_is_set_is_not_blamed(tmp_path: Path) -> None:
 
 
 def test_a_module_without_a_token(tmp_path: Path) -> None:
-    opensc = find_library(next(profile for profile in load_profiles() if profile.name == "opensc"))
-    if opensc is None:
-        pytest.skip("OpenSC's module is not installed")
-    told = said_to_the_client(tmp_path, f"provider-cards-library {opensc}\n", {"OPENSC_CONF": "/nowhere/opensc.conf"})
+    """p11-kit's client without a server behind it; OpenSC would ask whether a pcscd runs here."""
+    client = find_library(next(profile for profile in load_profiles() if profile.name == "p11-kit-client"))
+    if client is None:
+        pytest.skip("p11-kit's client module is not installed")
+    nobody = {"P11_KIT_SERVER_ADDRESS": "unix:path=/nowhere/p11-kit"}
+    told = said_to_the_client(tmp_path, f"provider-cards-library {client}\n", nobody)
     assert told.startswith("module cards works and shows no token: insert one")
 
 
