@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import TypeVar
 
 from scd.cryptoki.calls.ckr import CkrError, to_token_error
@@ -39,7 +38,7 @@ from scd.token.errors import (
     TokenRemoved,
     UnsupportedAlgorithm,
 )
-from scd.token.model import DataObject, KeyPair, TokenId, TokenInfo, TokenObjects
+from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
 from scd.token.port import REREAD, DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest
 from scd.token.secrets import Pin
 
@@ -179,11 +178,11 @@ class InProcessModule:
 
     def sign(self, request: SignRequest) -> bytes:
         """See the port."""
-        return self._use_key(request, lambda use: use.sign(request.data))
+        return self._use_key(request, KeyUse.sign)
 
     def decrypt(self, request: DecryptRequest) -> bytes:
         """See the port."""
-        return self._use_key(request, lambda use: use.decrypt(request.data))
+        return self._use_key(request, KeyUse.decrypt)
 
     def random(self, token: TokenId, count: int) -> bytes:
         """See the port."""
@@ -269,36 +268,34 @@ class InProcessModule:
             if not held.session.logged_in:
                 held.listing.forget_private()
 
-    def _use_key(self, request: SignRequest | DecryptRequest, work: Callable[[KeyUse], bytes]) -> bytes:
+    def _use_key(self, request: SignRequest | DecryptRequest, work: Callable[[KeyUse, bytes], bytes]) -> bytes:
         """`work` with the key; with the login of the token once more, where that turns out to have ended unnoticed."""
-        token, pin = request.key.token, request.pin
-
-        def use() -> KeyUse:
-            held, key = self._find_key(request.key)
-            return KeyUse(self._native, self._config, held, partial(self._info, held.slot), key, pin)
 
         def attempt() -> bytes:
             try:
-                return work(use())
+                return work(self._find_key(request), request.data)
             except LoginLost:
-                if use().agrees and isinstance(request, DecryptRequest):
+                if isinstance(request, DecryptRequest) and self._find_key(request).agrees:
                     raise  # such a token takes no PIN for what has no Init
-            held = self._held(token)
+            held = self._held(request.token)
             held.end_login()
-            held.session.login(pin)
-            return work(use())
+            held.session.login(request.pin)
+            return work(self._find_key(request), request.data)
 
-        return self._twice(token, attempt)
+        return self._twice(request.token, attempt)
 
-    def _find_key(self, address: KeyAddress) -> tuple[HeldToken, KeyPair]:
+    def _find_key(self, request: SignRequest | DecryptRequest) -> KeyUse:
         """A key with a private object; listed again when it is not known yet (it may have been hidden)."""
-        held, grip = self._held(address.token), address.public.keygrip
-        if not held.listing.candidates(grip):
-            self._listing(address.token)
-            held = self._held(address.token)
-        key = held.listing.key(grip)
-        if key is not None and held.listing.candidates(grip):
-            return held, key
+        token, grip = request.token, request.key.public.keygrip
+        held = self._held(token)
+        candidates = held.listing.candidates(grip)
+        if not candidates:
+            self._listing(token)
+            held = self._held(token)
+            candidates = held.listing.candidates(grip)
+        key = held.listing.keys.get(grip)
+        if key is not None and candidates:
+            return KeyUse(self._native, self._config, held, self._info, key, candidates, request.pin)
         if not held.session.logged_in and self._login_helps(held):
             raise PinRequired(f"{held.session.about}: login needed")
         raise KeyNotFound(f"{held.session.about} has no private key for {grip.hex().upper()}")

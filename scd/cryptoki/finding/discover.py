@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from scd.cryptoki.calls.ckr import OBJECT_HANDLE_INVALID, CkrError
 from scd.cryptoki.calls.native import Native, from_ulong, ulong
@@ -46,13 +47,15 @@ _Read = PrivateObject | PublicObject | Certificate | Skipped
 class Listing:
     """What one token shows, kept so that the next look reads only what is new.
 
-    `groups` leads from a keygrip to the private keys that may have it, and `proposals` has the public keys that one may
-    have which does not show its own (see `Pairing`). `proofs` is what their use has told since. `unsure` are those
-    whose reading failed in part: an error is no missing attribute, and the next look reads them again.
+    `keys` are those of `objects` by keygrip. `groups` leads from a keygrip to the private keys that may have it, and
+    `proposals` has the public keys that one may have which does not show its own (see `Pairing`). `proofs` is what
+    their use has told since. `unsure` are those whose reading failed in part: an error is no missing attribute, and the
+    next look reads them again.
     """
 
     version: int
     objects: TokenObjects | None = None
+    keys: dict[bytes, KeyPair] = field(default_factory=dict)
     groups: dict[bytes, list[Candidates]] = field(default_factory=dict)
     proposals: Proposals = field(default_factory=dict)
     proofs: Proofs = field(default_factory=Proofs)
@@ -76,14 +79,25 @@ class Listing:
 
     def candidates(self, keygrip: bytes) -> list[PrivateObject]:
         """The private keys that may have this keygrip, the surest first, with what their use has told."""
-        known = [self.proofs.applied(one) for group in self.groups.get(keygrip, ()) for one in group.members]
         return [
-            one for one in known if keygrip not in one.not_of and (one.public is None or one.public.keygrip == keygrip)
+            one
+            for group in self.groups.get(keygrip, ())
+            for one in group.members
+            if keygrip not in one.not_of and (one.public is None or one.public.keygrip == keygrip)
         ]
 
-    def key(self, keygrip: bytes) -> KeyPair | None:
-        """The key with this keygrip."""
-        return next((k for k in self.objects.keys if k.keygrip == keygrip), None) if self.objects else None
+    def learn(
+        self, one: PrivateObject, *, owner: PublicKey | None = None, not_of: frozenset[bytes] = frozenset()
+    ) -> None:
+        """The object's use has told whose half it is, or whose not: that counts at once, and in the next listing."""
+        if owner is not None:
+            self.proofs.owner[one.handle] = owner
+        if not_of:
+            self.proofs.not_of[one.handle] = not_of
+        self.stale = True
+        for group in chain.from_iterable(self.groups.values()):
+            if any(member.handle == one.handle for member in group.members):
+                group.members = tuple(map(self.proofs.applied, group.members))
 
 
 def refresh(
@@ -124,6 +138,7 @@ def refresh(
     if now != listing.objects:
         listing.version += 1
         listing.objects = replace(now, version=listing.version)
+        listing.keys = {key.keygrip: key for key in reversed(now.keys)}  # of two the first
 
 
 def _as_able(key: KeyPair, mechanisms: frozenset[int]) -> KeyPair:

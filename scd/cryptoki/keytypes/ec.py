@@ -13,14 +13,17 @@ from scd.gcrypt.curves import Curve, Family
 from scd.gcrypt.points import plain_point
 from scd.token.errors import InvalidData, TokenFailure
 
+_SIGNING = (Rung("CKM_ECDSA", "Sign", Mechanism.ECDSA),)
+
 
 def sign(operation: Operation, curve: Curve, digest: bytes) -> bytes:
     """r‖s, each as long as the curve's order. A longer hash is cut to the order's length (FIPS 186-5 §6.4.1)."""
     half = len(curve.n)
     digest = digest[:half]  # all orders served have whole octets, P-521's needs no cut
-    rungs = [Rung("CKM_ECDSA", lambda: operation.operate("Sign", Mechanism.ECDSA, digest, 2 * half + 16))]
-    signature = raw_signature(operation.first_that_works("sign", rungs), half)
-    if not all(0 < number < int.from_bytes(curve.n, "big") for number in _numbers(signature)):
+    answer = operation.first_that_works("sign", _SIGNING, lambda rung: operation.operate(rung, digest, 2 * half + 16))
+    signature = raw_signature(answer, half)
+    zero = bytes(half)
+    if not (zero < signature[:half] < curve.n and zero < signature[half:] < curve.n):  # as numbers: all are as long
         raise TokenFailure(f"{operation.about}: the token's ECDSA signature is none: a number lies outside the order")
     return signature
 
@@ -34,11 +37,6 @@ def raw_signature(signature: bytes, half: int) -> bytes:
         return b"".join(der.decode_integer(one.content).to_bytes(half, "big") for one in (r, s))
     except (ValueError, OverflowError):
         raise TokenFailure(f"the token's ECDSA signature has {len(signature)} octets instead of {2 * half}") from None
-
-
-def _numbers(signature: bytes) -> tuple[int, int]:
-    half = len(signature) // 2
-    return int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
 
 
 def derive(operation: Operation, curve: Curve, point: bytes) -> bytes:
@@ -59,16 +57,13 @@ def derive(operation: Operation, curve: Curve, point: bytes) -> bytes:
         forms.reverse()
         purpose = "derive from such a point"  # what works for the others is not to be tried first here
     rungs = [
-        Rung(
-            f"CKM_{mechanism.name} {form}, {extent}",
-            lambda m=mechanism, p=data, n=length: _derive(operation, m, p, n),  # type: ignore[misc]  # lambda defaults
-        )
+        Rung(f"CKM_{mechanism.name} {form}, {extent}", "Derive", mechanism, (data, length))
         for mechanism in (Mechanism.ECDH1_DERIVE, Mechanism.ECDH1_COFACTOR_DERIVE)
         if operation.offers(mechanism)
         for form, data in forms
         for extent, length in (("length given", curve.field_bytes), ("without length", None))
     ]
-    shared = operation.first_that_works(purpose, rungs)
+    shared = operation.first_that_works(purpose, rungs, lambda rung: _derive(operation, rung))
     if curve.family is Family.WEIERSTRASS:
         shared = shared.rjust(curve.field_bytes, b"\0")
     if len(shared) != curve.field_bytes:
@@ -86,11 +81,12 @@ def _is_octet_string(point: bytes) -> bool:
     return True
 
 
-def _derive(operation: Operation, mechanism: int, point: bytes, length: int | None) -> bytes:
+def _derive(operation: Operation, rung: Rung) -> bytes:
     """C_DeriveKey has no Init, so an always-authenticate key is tried as it is before its PIN is used."""
+    point, length = rung.parameter
     buffer = ctypes.create_string_buffer(point, len(point))
     parameter = Ecdh1Params(KDF_NULL, 0, None, len(point), ctypes.cast(buffer, ctypes.c_void_p))
-    call = (operation.session, operation.key, operation.mechanism(mechanism, parameter), secret_template(length))
+    call = (operation.session, operation.key, operation.mechanism(rung.mechanism, parameter), secret_template(length))
     try:
         handle = operation.native.derive(*call)
     except CkrError as error:

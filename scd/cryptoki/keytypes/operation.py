@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from scd.cryptoki.calls.ckr import ATTRIBUTE_SENSITIVE, CkrError, to_token_error
 from scd.cryptoki.calls.native import Mechanism, Native, ulong
@@ -13,12 +14,13 @@ from scd.cryptoki.calls.numbers import FALSE, TRUE, Attribute, KeyType, ObjectCl
 from scd.token.errors import TokenError, UnsupportedAlgorithm, WrongKeyUsage
 
 
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One means to the end: its name for messages, and the call."""
+class Rung(NamedTuple):
+    """One means to the end: its name for messages, the function's kind and the mechanism, and what is special in it."""
 
     name: str
-    climb: Callable[[], bytes]
+    kind: str
+    mechanism: int
+    parameter: Any = None
 
 
 @dataclass(slots=True)
@@ -38,13 +40,10 @@ class Operation:
     about: str
     chosen: dict[str, str] = field(default_factory=dict)
 
-    def operate(
-        self, kind: str, mechanism: int, data: bytes, room: int, parameter: ctypes.Structure | None = None
-    ) -> bytes:
-        """C_<kind>Init and C_<kind> with the key."""
-        return self.native.operate(
-            kind, self.session, self.key, self.mechanism(mechanism, parameter), data, room, self.between
-        )
+    def operate(self, rung: Rung, data: bytes, room: int) -> bytes:
+        """C_<kind>Init and C_<kind> with the key; the rung's parameter is the mechanism's."""
+        mechanism = self.mechanism(rung.mechanism, rung.parameter)
+        return self.native.operate(rung.kind, self.session, self.key, mechanism, data, room, self.between)
 
     @staticmethod
     def mechanism(number: int, parameter: ctypes.Structure | None = None) -> Mechanism:
@@ -73,8 +72,8 @@ class Operation:
             raise CkrError("C_GetAttributeValue", ATTRIBUTE_SENSITIVE)
         return found[Attribute.VALUE]
 
-    def first_that_works(self, purpose: str, rungs: Sequence[Rung]) -> bytes:
-        """Climb the rungs in order, the one that worked last time first.
+    def first_that_works(self, purpose: str, rungs: Sequence[Rung], climb: Callable[[Rung], bytes]) -> bytes:
+        """What comes of the first rung that bears: in order, the one that worked last time first.
 
         A rung is left for the next one only when the module refused mechanism or function; bad data, a wrong PIN or
         a lost session end the climb. Raises UnsupportedAlgorithm naming all that was tried.
@@ -83,7 +82,7 @@ class Operation:
         refusals: list[CkrError] = []
         for rung in sorted(rungs, key=lambda r: r.name != favourite):
             try:
-                result = rung.climb()
+                result = climb(rung)
             except CkrError as error:
                 if not error.is_next_rung:
                     raise

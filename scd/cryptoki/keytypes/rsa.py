@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scd.cryptoki.calls.ckr import CkrError
 from scd.cryptoki.calls.numbers import Mechanism
 from scd.cryptoki.keytypes.operation import Operation, Rung, secret_template
@@ -12,6 +14,17 @@ from scd.token.errors import InvalidData, TokenFailure, UnsupportedAlgorithm
 
 # `private-mask` of gnupg-pkcs11-scd 0.10 (pkcs11-helper's PKCS11H_PRIVATEMODE_MASK_*).
 SIGN, SIGN_RECOVER, DECRYPT, UNWRAP = 1, 2, 4, 8
+_SIGNING = (
+    (SIGN, Rung("C_Sign CKM_RSA_PKCS", "Sign", Mechanism.RSA_PKCS)),
+    (SIGN, Rung("C_Sign CKM_RSA_X_509", "Sign", Mechanism.RSA_X_509)),
+    (SIGN_RECOVER, Rung("C_SignRecover CKM_RSA_PKCS", "SignRecover", Mechanism.RSA_PKCS)),
+    (SIGN_RECOVER, Rung("C_SignRecover CKM_RSA_X_509", "SignRecover", Mechanism.RSA_X_509)),
+)
+_DECRYPTING = (
+    (DECRYPT, Rung("decrypt_unpadded CKM_RSA_PKCS", "Decrypt", Mechanism.RSA_PKCS)),
+    (DECRYPT, Rung("decrypt_raw CKM_RSA_X_509", "Decrypt", Mechanism.RSA_X_509)),
+    (UNWRAP, Rung("unwrap CKM_RSA_PKCS", "Unwrap", Mechanism.RSA_PKCS)),
+)
 _MALFORMED = "the decrypted data are malformed"
 
 
@@ -20,24 +33,18 @@ def sign(operation: Operation, public: RsaPublicKey, block: bytes) -> bytes:
     length = (public.bits + 7) // 8
     if len(block) > length - 11:
         raise InvalidData(f"{operation.about}: {len(block)} octets do not fit into a {public.bits} bit signature")
-    padded = pad_signature(block, length)
-    ways = (
-        (SIGN, "Sign", Mechanism.RSA_PKCS, block),
-        (SIGN, "Sign", Mechanism.RSA_X_509, padded),
-        (SIGN_RECOVER, "SignRecover", Mechanism.RSA_PKCS, block),
-        (SIGN_RECOVER, "SignRecover", Mechanism.RSA_X_509, padded),
-    )
-    rungs = [
-        Rung(f"C_{kind} CKM_{mechanism.name}", lambda k=kind, m=mechanism, d=data: operation.operate(k, m, d, length))  # type: ignore[misc]  # lambda defaults
-        for bit, kind, mechanism, data in ways
-        if _allowed(operation, bit, SIGN | SIGN_RECOVER) and operation.offers(mechanism)
-    ]
+    rungs = _offered(operation, SIGN | SIGN_RECOVER, _SIGNING)
     if not rungs:
         raise UnsupportedAlgorithm(
             f"{operation.about}: the token offers neither CKM_RSA_PKCS nor CKM_RSA_X_509; mechanisms that hash by "
             "themselves cannot be used, because GnuPG hands over the hash"
         )
-    return _whole(operation.first_that_works("sign", rungs), operation, public, block)
+
+    def climb(rung: Rung) -> bytes:
+        data = block if rung.mechanism == Mechanism.RSA_PKCS else pad_signature(block, length)
+        return operation.operate(rung, data, length)
+
+    return _whole(operation.first_that_works("sign", rungs, climb), operation, public, block)
 
 
 def _whole(signature: bytes, operation: Operation, public: RsaPublicKey, block: bytes) -> bytes:
@@ -58,18 +65,11 @@ def decrypt(operation: Operation, public: RsaPublicKey, ciphertext: bytes) -> by
     of them: the differences would tell an attacker about the padding.
     """
     length = (public.bits + 7) // 8
-    ways = (
-        (DECRYPT, Mechanism.RSA_PKCS, _decrypt_unpadded),
-        (DECRYPT, Mechanism.RSA_X_509, _decrypt_raw),
-        (UNWRAP, Mechanism.RSA_PKCS, _unwrap),
-    )
-    rungs = [
-        Rung(f"{way.__name__.strip('_')} CKM_{mechanism.name}", lambda w=way: w(operation, ciphertext, length))  # type: ignore[misc]  # lambda defaults
-        for bit, mechanism, way in ways
-        if _allowed(operation, bit, DECRYPT | UNWRAP) and operation.offers(mechanism)
-    ]
+    rungs = _offered(operation, DECRYPT | UNWRAP, _DECRYPTING)
     try:
-        plain = operation.first_that_works("decrypt", rungs)
+        plain = operation.first_that_works(
+            "decrypt", rungs, lambda rung: _decrypted(operation, rung, ciphertext, length)
+        )
     except CkrError as error:
         if not error.is_bad_ciphertext:
             raise
@@ -79,27 +79,22 @@ def decrypt(operation: Operation, public: RsaPublicKey, ciphertext: bytes) -> by
     return plain
 
 
-def _allowed(operation: Operation, bit: int, family: int) -> bool:
-    """The mask chooses among the ways of a family; a family it does not mention is left to scd."""
-    chosen = operation.private_mask & family
-    return not chosen or bool(chosen & bit)
+def _offered(operation: Operation, family: int, rungs: Sequence[tuple[int, Rung]]) -> list[Rung]:
+    """Those that the token offers, and the mask, which chooses among a family it mentions and leaves others to scd."""
+    chosen = operation.private_mask & family or family
+    return [rung for bit, rung in rungs if chosen & bit and operation.offers(rung.mechanism)]
 
 
-def _decrypt_unpadded(operation: Operation, ciphertext: bytes, length: int) -> bytes:
-    plain = operation.operate("Decrypt", Mechanism.RSA_PKCS, ciphertext, length)
+def _decrypted(operation: Operation, rung: Rung, ciphertext: bytes, length: int) -> bytes:
+    if rung.kind == "Unwrap":
+        mechanism = operation.mechanism(rung.mechanism)
+        handle = operation.native.unwrap(operation.session, operation.key, mechanism, ciphertext, secret_template())
+        return operation.secret_value(handle)
+    plain = operation.operate(rung, ciphertext, length)
+    if rung.mechanism == Mechanism.RSA_X_509:
+        return _unpad(plain.rjust(length, b"\0"))
     # tpm2-pkcs11 before 1.5 leaves the padding on (gnupg-pkcs11-scd issue 23); no message is as long as that.
     return _unpad(plain) if len(plain) > length - 11 else plain
-
-
-def _decrypt_raw(operation: Operation, ciphertext: bytes, length: int) -> bytes:
-    return _unpad(operation.operate("Decrypt", Mechanism.RSA_X_509, ciphertext, length).rjust(length, b"\0"))
-
-
-def _unwrap(operation: Operation, ciphertext: bytes, _length: int) -> bytes:
-    handle = operation.native.unwrap(
-        operation.session, operation.key, operation.mechanism(Mechanism.RSA_PKCS), ciphertext, secret_template()
-    )
-    return operation.secret_value(handle)
 
 
 def _unpad(block: bytes) -> bytes:

@@ -9,9 +9,10 @@ the verification of the first signature of every other key; with `verify-signatu
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 
 from scd.cryptoki.calls.native import Native
 from scd.cryptoki.held import HeldToken
@@ -37,6 +38,7 @@ from scd.token.secrets import Pin
 log = logging.getLogger(__name__)
 
 _MAY_NOT = (WrongKeyUsage, UnsupportedAlgorithm)
+_CAN_SIGN, _CAN_DECRYPT = attrgetter("can_sign"), attrgetter("can_decrypt")
 
 
 class _AnotherKey(KeyNotFound):
@@ -47,15 +49,19 @@ class _NobodysKey(_AnotherKey):
     """What the private key gave fits no public key of its place, for the first time: the answer may have been wrong."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KeyUse:
-    """One use of a listed key. `look` gives what the slot shows now, None when it cannot be asked."""
+    """One use of a listed key, which one of the `candidates` is, the surest first.
+
+    `look` gives what a slot shows now, None when it cannot be asked.
+    """
 
     native: Native
     config: ModuleConfig
     held: HeldToken
-    look: Callable[[], TokenInfo | None]
+    look: Callable[[int], TokenInfo | None]
     key: KeyPair
+    candidates: Sequence[PrivateObject]
     pin: Pin | None
 
     @property
@@ -65,19 +71,20 @@ class KeyUse:
 
     def sign(self, data: bytes) -> bytes:
         """See `SignRequest`. Raises CkrError and TokenError."""
-        return self._first(lambda one: one.can_sign, lambda one: self._signed(one, data))
+        return self._first(_CAN_SIGN, self._signed, data)
 
     def decrypt(self, data: bytes) -> bytes:
         """See `DecryptRequest`. Raises CkrError and TokenError."""
-        return self._first(lambda one: one.can_decrypt, lambda one: self._decrypted(one, data))
+        return self._first(_CAN_DECRYPT, self._decrypted, data)
 
-    def _first(self, may: Callable[[PrivateObject], bool | None], use: Callable[[PrivateObject], bytes]) -> bytes:
+    def _first(
+        self, may: Callable[[PrivateObject], bool | None], use: Callable[[PrivateObject, bytes], bytes], data: bytes
+    ) -> bytes:
         """What comes of the first object that is the key and may be used so; those that say no are tried last."""
-        candidates = self.held.listing.candidates(self.key.keygrip)
         refusals: list[TokenError] = []
-        for one in sorted(candidates, key=lambda one: may(one) is False):
+        for one in sorted(self.candidates, key=lambda one: may(one) is False):
             try:
-                return self._once_or_twice(one, use)
+                return self._once_or_twice(one, use, data)
             except (*_MAY_NOT, _AnotherKey) as error:
                 refusals.append(error)
         text = "; ".join(map(str, refusals)) or f"{self._about} has no private key any more"
@@ -86,14 +93,14 @@ class KeyUse:
         raise next((type(error) for error in refusals if isinstance(error, _MAY_NOT)), KeyNotFound)(text)
 
     @staticmethod
-    def _once_or_twice(one: PrivateObject, use: Callable[[PrivateObject], bytes]) -> bytes:
+    def _once_or_twice(one: PrivateObject, use: Callable[[PrivateObject, bytes], bytes], data: bytes) -> bytes:
         """What comes of one object, asked again before a key is given up for one wrong answer."""
         try:
-            return use(one)
+            return use(one, data)
         except _NobodysKey:
             if one.always_authenticate:
                 raise
-        return use(one)
+        return use(one, data)
 
     def _signed(self, one: PrivateObject, data: bytes) -> bytes:
         signature = choose.sign(self._operation(one, asks_late=False), self.key.public, data)
@@ -160,8 +167,7 @@ class KeyUse:
         if owner is not None:
             self._learn(one, owner)
         elif one.handle in listing.proofs.doubted:
-            listing.proofs.not_of[one.handle] = frozenset({self.key.keygrip, *others})
-            listing.stale = True
+            listing.learn(one, not_of=frozenset({self.key.keygrip, *others}))
         else:
             listing.proofs.doubted.add(one.handle)
             kind = _NobodysKey
@@ -172,10 +178,8 @@ class KeyUse:
         )
 
     def _learn(self, one: PrivateObject, owner: PublicKey) -> None:
-        """The next listing shows what the use of an object has told."""
         if one.public is None:
-            self.held.listing.proofs.owner[one.handle] = owner
-            self.held.listing.stale = True
+            self.held.listing.learn(one, owner=owner)
 
     def _unprovable(self, one: PrivateObject, error: CannotCompute) -> TokenError:
         return UnsupportedAlgorithm(
@@ -202,7 +206,7 @@ class KeyUse:
 
     def _lacking_pin(self) -> PinRequired | None:
         """What an always-authenticate key still needs; found out before Init, because nothing may come after it."""
-        session, info = self.held.session, self.look()
+        session, info = self.held.session, self.look(self.held.slot)
         if not session.logged_in and info is not None and info.login_required:
             return PinRequired(f"{session.about}: login needed")
         if self.pin is None and not (info is not None and info.pinpad):
