@@ -76,11 +76,6 @@ def debug_help() -> str:
     return "available debug flags:\n" + "".join(rows)
 
 
-def provider_option_names() -> tuple[str, ...]:
-    """The provider options as the manual writes them: provider-NAME-library and so on."""
-    return tuple(f"provider-NAME-{option.name}" for option in PROVIDERS_SECTION.options)
-
-
 def _help_row(option: Option) -> tuple[str, str]:
     value, text = "", option.description
     if text.startswith("|"):

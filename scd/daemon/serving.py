@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 
 from scd.config import CommandLine, Settings
@@ -15,6 +16,19 @@ def socket_folder(command_line: CommandLine, settings: Settings) -> SocketFolder
     return SocketFolder(os.environ, backlog=settings.listen_backlog, everyone=command_line.uid_acl is not None)
 
 
+def import_asyncio() -> None:
+    """Import asyncio without TLS, which nothing here speaks: OpenSSL would take a third of the time.
+
+    asyncio does without where a Python has no `ssl`. Whoever imports that afterwards finds it.
+    """
+    modules: dict[str, object] = sys.modules  # type: ignore[assignment]  # None says that there is no such module
+    if "ssl" not in modules:
+        modules["ssl"] = None
+        import asyncio  # noqa: F401
+
+        del modules["ssl"]
+
+
 def serve(command_line: CommandLine, settings: Settings, doors: Doors) -> int:
     """Greet, and go on until the end; whatever brings it, the socket goes with it."""
     try:
@@ -24,6 +38,7 @@ def serve(command_line: CommandLine, settings: Settings, doors: Doors) -> int:
 
         planned = [] if settings.mistake else plan(settings, os.environ)
         start_workers(planned)
+        import_asyncio()
         from scd.daemon.app import App
 
         # A new configuration is looked for where this one was found, whatever the working directory is by then.

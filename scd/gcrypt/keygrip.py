@@ -11,8 +11,6 @@ from scd.gcrypt.curve import Curve
 from scd.gcrypt.mpi import signed
 from scd.gcrypt.points import root, uncompressed
 
-KEYGRIP_BYTES = 20
-
 
 def rsa_keygrip(n: bytes) -> bytes:
     """The keygrip of an RSA key: over the modulus only, written as a signed number.

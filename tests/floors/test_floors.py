@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "scd"
 
 FLOORS = {
-    "assuan": 0, "gcrypt": 0, "token": 1, "config": 1, "logs": 1, "trace": 1, "tasks": 1,
+    "assuan": 0, "gcrypt": 0, "token": 1, "config": 1, "logs": 1, "files": 1, "trace": 1, "tasks": 1,
     "cryptoki": 2, "service": 3, "composition": 4, "daemon": 5, "__main__": 6,
 }  # fmt: skip
 # The service knows the port only; `composition` brings it and the modules together.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
 import scd
 from scd.cryptoki.moduleconfig import ModuleConfig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
 
 CHILD_DESCRIPTOR = 3
 _INFO = 20  # logging.INFO
@@ -49,6 +52,8 @@ def spawn(config: ModuleConfig, *, log_level: int = _INFO, argv: tuple[str, ...]
     environment is ours (modules are configured through it). The worker is killed when the thread that called this
     ends, so call it from the main thread, after any fork. Raises OSError.
     """
+    import socket  # here, as the worker imports this file too and needs no sockets
+
     ours, theirs = socket.socketpair()
     try:
         pid = _start(argv or child_argv(config.name), theirs.fileno())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import calendar
 import time
 from dataclasses import replace
 
@@ -83,6 +82,8 @@ async def _keydata(conn: Connection) -> tuple[PrivateKey, int | None]:
 
 def _timestamp(args: Arguments) -> int | None:
     """Seconds since the epoch of `--timestamp=YYYYMMDDTHHMMSS`, UTC."""
+    import calendar  # and datetime with it: seldom needed
+
     written = args.value("--timestamp")
     if written is None:
         return None

@@ -6,10 +6,8 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from io import BytesIO
-from stat import S_ISREG
-from typing import BinaryIO
 
+from scd.files import Identity, identity, opened
 from scd.gcrypt.pubkey import PublicKey
 from scd.service.kept.keyblocks import Attached, Found, Wanted, in_keybox, in_packets
 
@@ -23,8 +21,6 @@ LONGEST_KEYRING = 256 << 20
 _DATABASE_PATIENCE_S = 0.2
 _OPENPGP_ROW = 1
 
-_Identity = tuple[int, int, int] | None
-
 
 class Keyring:
     """The public keyrings in the GnuPG home: pubring.kbx, pubring.gpg, and keyboxd's database. None: no home.
@@ -34,7 +30,7 @@ class Keyring:
 
     def __init__(self, home: str | None) -> None:
         self._files = {os.path.join(home, name): search for name, search in _SEARCHES.items()} if home else {}
-        self._seen: tuple[_Identity, ...] = ()
+        self._seen: tuple[Identity | None, ...] = ()
         self._known: dict[PublicKey, tuple[Attached, ...]] = {}
         self._turn = asyncio.Lock()
 
@@ -72,25 +68,24 @@ class Keyring:
         found = self._known.get(public, ())
         return next((one for one in found if one.encryption == encryption), found[0] if found else None)
 
-    def _identities(self) -> tuple[_Identity, ...]:
+    def _identities(self) -> tuple[Identity | None, ...]:
         return tuple(map(_identity, self._files))
 
 
-def _identity(path: str) -> _Identity:
+def _identity(path: str) -> Identity | None:
     try:
-        status = os.stat(path)
+        return identity(path)
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _keybox(path: str, publics: Iterable[PublicKey]) -> Iterator[Found]:
-    with _opened(path) as file:
+    with opened(path, LONGEST_KEYRING) as file:
         yield from in_keybox(file, Wanted(publics))
 
 
 def _packets(path: str, publics: Iterable[PublicKey]) -> Iterator[Found]:
-    with _opened(path) as file:
+    with opened(path, LONGEST_KEYRING) as file:
         yield from in_packets(file.read(), Wanted(publics))
 
 
@@ -125,14 +120,3 @@ _SEARCHES: dict[str, Callable[[str, Iterable[PublicKey]], Iterator[Found]]] = {
     "pubring.gpg": _packets,
     os.path.join("public-keys.d", "pubring.db"): _database,
 }
-
-
-def _opened(path: str) -> BinaryIO:
-    """The file; an empty one in place of what is no file, or too long. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    status = os.fstat(descriptor)
-    if S_ISREG(status.st_mode) and status.st_size <= LONGEST_KEYRING:
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    log.info("op=keyring file=%s result=left alone: no file, or longer than %d octets", path, LONGEST_KEYRING)
-    return BytesIO()

@@ -11,8 +11,8 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from stat import S_ISREG
 
+from scd.files import opened
 from scd.service.kept.statetext import State, as_text, changed, from_text
 from scd.token.errors import TokenError
 from scd.token.model import TokenId
@@ -35,6 +35,8 @@ _ADVICE = {
     errno.EROFS: "the file system is mounted read-only",
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room on the disk",
+    errno.EINVAL: "move it away",
+    errno.EFBIG: "it is not scd's: move it away",
     errno.ELOOP: "scd follows no symbolic link there: put the file itself in its place",
 }
 
@@ -74,8 +76,7 @@ class StateFile:
     def _load(self) -> State:
         if self.path is None:
             return self._memory
-        with _told(self.path, "read"):
-            octets = _content(self.path)
+        octets = _content(self.path)
         try:
             return from_text(octets)
         except ValueError as error:
@@ -94,21 +95,10 @@ def _told(path: str, done: str) -> Iterator[None]:
 
 
 def _content(path: str) -> bytes:
-    """What is in the file, nothing when there is none. Not waited for, should it be a pipe."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return b""
-    try:
-        status = os.fstat(descriptor)
-        if not S_ISREG(status.st_mode):
-            raise StateFileError(f"{path} is no regular file; move it away")
-        if status.st_size > LONGEST_FILE:
-            raise StateFileError(f"{path} is longer than {LONGEST_FILE} octets and not scd's; move it away")
-        with open(descriptor, "rb", closefd=False) as file:
-            return file.read()
-    finally:
-        os.close(descriptor)
+    """What is in the file, nothing when there is none. Raises StateFileError."""
+    with _told(path, "read"), suppress(FileNotFoundError), opened(path, LONGEST_FILE, os.O_NOFOLLOW) as file:
+        return file.read()
+    return b""
 
 
 @contextmanager

@@ -12,8 +12,8 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from stat import S_ISREG
 
+from scd.files import Identity, identity, opened
 from scd.gcrypt.pubkey import PublicKey
 from scd.gcrypt.sexp import Parsed, parse
 from scd.service.finding.catalogue import Card, CardKey
@@ -49,7 +49,7 @@ class Stubs:
 
     def __init__(self, home: str | None) -> None:
         self._folder = os.path.join(home, FOLDER) if home else None
-        self._known: dict[str, tuple[tuple[int, int, int], Stub]] = {}
+        self._known: dict[str, tuple[Identity, Stub]] = {}
 
     def stand_in(self, serial: str, cards: Iterable[Card]) -> Card | None:
         """The card for a client that asks for the absent `serial`: the first that holds a key whose stub names it."""
@@ -76,10 +76,9 @@ class Stubs:
             return Stub(grip, frozenset(), None)
         path = os.path.join(self._folder, f"{grip}.key")
         try:
-            status = os.stat(path)
-            identity = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if grip not in self._known or self._known[grip][0] != identity:
-                self._known[grip] = (identity, _read(grip, _content(path), path))
+            now = identity(path)
+            if grip not in self._known or self._known[grip][0] != now:
+                self._known[grip] = (now, _read(grip, _content(path), path))
             return self._known[grip][1]
         except FileNotFoundError:
             self._known.pop(grip, None)
@@ -113,10 +112,9 @@ def _is_kyber_key(path: str) -> bool:
 
 
 def _content(path: str, length: int = -1) -> bytes:
-    """Its first octets, or all; nothing of what is no file, or too long. Raises OSError."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        status = os.fstat(file.fileno())
-        return file.read(length) if S_ISREG(status.st_mode) and status.st_size <= LONGEST_STUB else b""
+    """Its first octets, or all. Raises OSError."""
+    with opened(path, LONGEST_STUB) as file:
+        return file.read(length)
 
 
 def _read(grip: str, octets: bytes, path: str) -> Stub:

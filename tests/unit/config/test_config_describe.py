@@ -17,7 +17,6 @@ from scd.config.describe import (
     dump_options,
     gpgconf_list,
     help_text,
-    provider_option_names,
     version_text,
 )
 from scd.config.options import BY_NAME, PROVIDERS_SECTION, SECTIONS, Role
@@ -95,7 +94,10 @@ def test_help_shows_all_that_is_not_hidden_and_nothing_that_is() -> None:
     assert max(map(len, text.splitlines())) <= 120
 
 
-@pytest.mark.parametrize("name", [*BY_NAME, *provider_option_names()])
+PROVIDER_OPTIONS = [f"provider-NAME-{option.name}" for option in PROVIDERS_SECTION.options]
+
+
+@pytest.mark.parametrize("name", [*BY_NAME, *PROVIDER_OPTIONS])
 def test_every_option_is_in_the_manual(name: str) -> None:
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     dashes = "--" if name in BY_NAME and BY_NAME[name].role in (Role.COMMAND, Role.START) else ""

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from enum import IntEnum
-from pathlib import Path
 
 import pkcs11
 import pytest
@@ -14,7 +10,6 @@ import pytest
 from scd.cryptoki.calls import numbers
 from scd.cryptoki.finding.slots import _STANDARD
 
-ROOT = Path(__file__).parents[3]
 UNKNOWN_TO_IT = {
     numbers.KeyType.EC_MONTGOMERY: 0x41,
     numbers.Mechanism.EC_MONTGOMERY_KEY_PAIR_GEN: 0x1056,
@@ -52,15 +47,3 @@ def test_every_mechanism_the_library_names_counts_as_a_standard_one() -> None:
 @pytest.mark.parametrize(("number", "name"), [(0x01, "CKK_DSA"), (0x13, "CKK_DES"), (0x7777, "0x7777")])
 def test_the_library_names_key_types_that_scd_does_not_serve(number: int, name: str) -> None:
     assert numbers.key_type_name(number) == name
-
-
-def test_a_worker_starts_without_the_libraries() -> None:
-    """Seen in a fresh interpreter, as the floors' test of the daemon's start: each of them costs tens of ms."""
-    bare = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    heavy = {"pkcs11", "asn1crypto", "cryptography", "asyncio", "tomllib"}
-    code = (
-        "import sys, scd.cryptoki.worker.child, scd.cryptoki.module;"
-        f"print(sorted({heavy!r} & {{name.split('.')[0] for name in sys.modules}}))"
-    )
-    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=bare, capture_output=True, text=True, check=True)
-    assert shown.stdout.strip() == "[]"

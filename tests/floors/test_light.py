@@ -1,0 +1,41 @@
+"""What is not loaded before the first answer, seen in a fresh interpreter: each of these costs milliseconds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LOADED = "{name.split('.')[0] for name in sys.modules}"
+
+
+def printed(code: str) -> str:
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}  # it imports a lot
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=bare, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_a_worker_starts_without_the_libraries() -> None:
+    heavy = {"pkcs11", "asn1crypto", "cryptography", "asyncio", "socket", "tomllib"}
+    code = f"import sys, scd.cryptoki.worker.child, scd.cryptoki.module; print(sorted({heavy} & {LOADED}))"
+    assert printed(code) == "[]"
+
+
+def test_the_daemon_runs_without_the_libraries() -> None:
+    heavy = {"pkcs11", "asn1crypto", "cryptography", "ssl", "_ssl", "click", "datetime", "sqlite3"}
+    code = (
+        "import sys; from scd.daemon.serving import import_asyncio; import_asyncio();"
+        f"import scd.daemon.app; print(sorted({heavy} & {LOADED}))"
+    )
+    assert printed(code) == "[]"
+
+
+def test_whoever_wants_tls_afterwards_finds_it() -> None:
+    code = (
+        "from scd.daemon.serving import import_asyncio; import_asyncio(); import_asyncio();"
+        "import asyncio, ssl; print(asyncio.run(asyncio.sleep(0, ssl.create_default_context().check_hostname)))"
+    )
+    assert printed(code) == "True"
