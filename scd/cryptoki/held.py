@@ -31,13 +31,15 @@ class HeldToken:
         Where a private key is missing that was known, or there is none, the token is asked whether the login has ended
         without a word: what it hides would be taken for what it has not.
         """
-        known = self._private()
+        before, known = self.listing.objects, self._private()
         self._refresh(native, login_required)
         missing = known - self._private() or not self._private()
         if missing and self.session.logged_in and self.session.has_no_login():
             self.session.logged_in = False
             self.listing.forget_private()
             self._refresh(native, login_required)
+        if self.session.logged_in and self.listing.objects is not before:
+            self.listing.disprove()
 
     def _private(self) -> frozenset[int]:
         return frozenset(handle for kind, handle in self.listing.read if kind == ObjectClass.PRIVATE_KEY)

@@ -252,18 +252,22 @@ class Service:
     async def _unlock(self, card: Card, key: CardKey | None, purpose: str, ask: Asker) -> Pin | None:
         """Log in and list what that shows. Returns the accepted PIN, as `Logins.log_in`, for the caller to forget."""
         pin = await self.logins.log_in(card, key, purpose, ask)
-        await self.catalogue.relist(card)
-        self.report.tell()
-        now = self.catalogue.by_serial(card.serial)
-        if now is not None and not card.token.logged_in:
-            self.hidden.remember(card, now)
+        await self._look_behind_the_login(card)
         return pin
+
+    async def _look_behind_the_login(self, before: Card) -> None:
+        """List what the login shows of the card that was `before`, and keep in mind what will be hidden after it."""
+        await self.catalogue.relist(before)
+        self.report.tell()
+        now = self.catalogue.by_serial(before.serial)
+        if now is not None and not before.token.logged_in:
+            self.hidden.remember(before, now)
 
     async def _with_key(
         self, name: str, card: Card | None, purpose: str, ask: Asker,
         use: Callable[[CardKey, Pin | None], Awaitable[bytes]],
     ) -> bytes:  # fmt: skip
-        """`use` the key, on the next token that holds it when one has gone."""
+        """`use` the key, on the next token that holds it when one has gone, or has only its public half."""
         found, pin = await self.find(name, card), None
         if not found:
             found, pin = await self._find_hidden(name, card, purpose, ask)
@@ -274,7 +278,7 @@ class Service:
             for key in found:
                 try:
                     return await self._with_login(key, purpose, ask, use, pin)
-                except (TokenNotPresent, TokenRemoved) as error:
+                except (TokenNotPresent, TokenRemoved, KeyNotFound) as error:
                     gone = error
                     _forgotten(pin)
                     pin = None
@@ -334,6 +338,9 @@ class Service:
                         return await self._each_time(key, purpose, ask, use, fresh)
                     fresh = await self.logins.log_in(key.card, key, purpose, ask)
             raise TokenFailure(f"{key.card.display}: its login is lost again and again")
+        except KeyNotFound:
+            await self._look_behind_the_login(key.card)
+            raise
         finally:
             if fresh is not None:
                 fresh.forget()

@@ -8,7 +8,7 @@ together is a guess: whoever uses such a key proves it first, and several guesse
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -97,14 +97,16 @@ def pair(
     certificates: Sequence[Certificate],
     *,
     presume: bool,
+    disproved: Set[bytes] = frozenset(),
     now: float | None = None,
 ) -> Pairing:
     """Bring the objects of one token together.
 
     `presume`: the token hides private keys until login, so a public key, or a certificate that is not clearly a foreign
-    CA's, stands for one. `now`, by default the present, decides which certificates are valid.
+    CA's, stands for one, but for the `disproved` keygrips, of which a login has shown no private key. `now`, by default
+    the present, decides which certificates are valid.
     """
-    work = _Work(private, public, certificates, time.time() if now is None else now)
+    work = _Work(private, public, certificates, disproved, time.time() if now is None else now)
     work.add_those_that_show_their_public_half()
     work.add_silent()
     work.name_the_keys()
@@ -126,11 +128,13 @@ class _Work:
         private: Sequence[PrivateObject],
         public: Sequence[PublicObject],
         certificates: Sequence[Certificate],
+        disproved: Set[bytes],
         now: float,
     ) -> None:
         self.result = Pairing()
         self.public = public
         self.certificates = certificates
+        self.disproved = disproved
         self.now = now
         self.public_by_grip: dict[bytes, PublicObject] = {}
         self.certificates_by_grip: dict[bytes, list[Certificate]] = {}
@@ -216,15 +220,14 @@ class _Work:
 
     def presume_hidden(self) -> None:
         for grip, entry in self.public_by_grip.items():
-            if grip not in self.known:
+            if grip not in self.known and grip not in self.disproved:
                 self._add(entry.public, entry.cka_id, entry.label, entry.can_sign, entry.can_decrypt, False, seen=False)
-        taken = {key.cka_id for key in self.result.keys}  # by a key that the certificate is not for
-        alone = not taken and len(self.certificates) == 1
-        if taken:
-            taken.add(b"")  # which beside visible keys may be anybody's
+        alone = not self.result.keys and len(self.certificates) == 1
+        # An id is taken by a key that the certificate is not for; an empty one tells nothing of that.
+        taken = {key.cka_id for key in self.result.keys} - {b""}
         issuers = {one.issuer for one in self.certificates if one.issuer != one.subject}
         for grip, certified in self.certificates_by_grip.items():
-            if grip in self.known:
+            if grip in self.known or grip in self.disproved:
                 continue
             own = [one for one in certified if not (one.cka_id in taken or _is_strangers(one, issuers, alone=alone))]
             best = max(own, key=lambda one: _suitability(one, one.cka_id, self.now), default=None)

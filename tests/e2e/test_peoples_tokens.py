@@ -45,9 +45,9 @@ class Habit:
         return f"{'ids' if self.ids else 'no ids'}, {self.certificates}"
 
 
-HABITS = [Habit(True), Habit(True, "self-signed"), Habit(True, "by a CA"), Habit(False)]
+HABITS = [Habit(ids, kind) for ids in (True, False) for kind in ("none", "self-signed", "by a CA")]
 # gpgsm 2.2.40 gives up on the whole card at a self-signed Ed25519 certificate.
-CERTIFIED = HABITS[2:3] if is_gnupg_22() else HABITS[1:3]
+CERTIFIED = [one for one in HABITS if one.certificates in ("by a CA", None if is_gnupg_22() else "self-signed")]
 
 
 def fill(tokens: PlainTokens, label: str, habit: Habit, folder: Path) -> None:

@@ -34,10 +34,21 @@ def everything_private(tokens: PlainTokens, key: Path, label: str, cka_id: str) 
     """Public key and certificate are CKA_PRIVATE, too."""
     private_only(tokens, key, label, cka_id)
     tokens.write(label, "pubkey", key.with_suffix(".pub"), "--id", cka_id, "--private")
-    tokens.write(label, "cert", self_signed(key), "--id", cka_id, "--private")
+    tokens.write_private_certificate(label, self_signed(key), cka_id)
 
 
-HIDING = {"nothing public": private_only, "public objects are private": everything_private}
+def all_but_the_certificate(tokens: PlainTokens, key: Path, label: str, cka_id: str) -> None:
+    """As pkcs11-tool 0.23 does it with --private: the certificate is visible, and stands for the key."""
+    private_only(tokens, key, label, cka_id)
+    tokens.write(label, "pubkey", key.with_suffix(".pub"), "--id", cka_id, "--private")
+    tokens.write(label, "cert", self_signed(key), "--id", cka_id)
+
+
+HIDING = {
+    "nothing public": private_only,
+    "public objects are private": everything_private,
+    "all but the certificate": all_but_the_certificate,
+}
 
 
 @pytest.fixture(params=HIDING, ids=list(HIDING))
@@ -135,7 +146,7 @@ def test_all_names_of_the_key_are_answered(stubs: Path, tokens: PlainTokens, key
         (line,) = client.transact(f"KEYINFO {grip_of(public)}").values("KEYINFO")
         grip, kind, _, keyref, usage = line.split()
         assert (grip, kind, usage) == (grip_of(public), "T", "scae")
-        assert keyref.startswith("P11.")
+        assert keyref.startswith(("P11.", "OPENPGP."))  # a certificate may stand for the first key of the first card
         for listing in ("--list", "--list=auth", "--list=encr", "--list=sign"):
             assert line in client.transact(f"KEYINFO {listing}").values("KEYINFO")
         for name in (grip, keyref):
@@ -175,3 +186,40 @@ def test_a_key_that_is_no_more_is_believed_in_until_a_login_shows_the_truth(
         assert client.transact("RESET").ok
         assert client.transact(f"KEYINFO {grip}").code == NOT_FOUND
         assert not client.transact(f"PKSIGN --hash=sha256 {grip}", ANSWERS).inquiries
+
+
+def test_what_a_login_has_disproved_is_not_listed_or_asked_for_after_it(tmp_path: Path, tokens: PlainTokens) -> None:
+    """A public key and certificates without a private key, which before the login may well have one."""
+    keys = [new_key("rsa", tmp_path, f"key{number}") for number in range(3)]
+    tokens.write("card", "pubkey", keys[0].with_suffix(".pub"), "--id", "01")
+    tokens.write("card", "cert", self_signed(keys[1], name="/CN=Bob"), "--id", "02")
+    tokens.write("card", "cert", self_signed(keys[2], name="/CN=Carol"))
+    grips = [grip_of(public_of(key)) for key in keys]
+    with daemon(tokens, tmp_path, "pin-cache 0\n") as client:
+        for grip in grips:
+            assert client.transact(f"KEYINFO {grip}").ok
+        assert client.transact("SETDATA " + "AB" * 32).ok
+        refused = client.transact(f"PKSIGN --hash=sha256 {grips[0]}", ANSWERS)
+        assert (refused.code, len(refused.inquiries)) == (NO_SECKEY, 1)
+        assert len(client.transact("LEARN --force").values("KEYPAIRINFO")) == 2  # what is visible on either token
+        for grip in grips:
+            assert client.transact(f"KEYINFO {grip}").code == NOT_FOUND
+            assert not client.transact(f"PKSIGN --hash=sha256 {grip}", ANSWERS).inquiries
+
+
+def test_a_key_that_only_another_token_has_is_used_there(tmp_path: Path, tokens: PlainTokens) -> None:
+    """Its certificate is on both tokens, and before the login stands for a key on either."""
+    key = new_key("rsa", tmp_path)
+    for label in ("card", "other"):
+        tokens.write(label, "cert", self_signed(key), "--id", "01")
+    tokens.write("other", "privkey", key, "--id", "01")
+    grip = grip_of(public_of(key))
+    with daemon(tokens, tmp_path, "pin-cache 0\n") as client:
+        serials = [line.split()[0] for line in client.transact("GETINFO card_list").values("SERIALNO")]
+        assert len(serials) == 2
+        for serial in serials:  # whichever comes first
+            assert client.transact(f"SERIALNO --demand={serial}").ok
+            assert client.transact("SETDATA " + "AB" * 32).ok
+            assert client.transact(f"PKSIGN --hash=sha256 {grip}", ANSWERS).ok
+        assert client.transact("SETDATA " + "AB" * 32).ok
+        assert len(client.transact(f"PKSIGN --hash=sha256 {grip}", ANSWERS).inquiries) == 1  # the other has no such key

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ from tests.harness.gnupg import scd_config
 from tests.harness.tokens import Minted, MintedToken, softhsm_library
 
 # Of softhsm-fixtures/, which the line above has made importable.
-from pkcs11_objects import USES, private_object, public_object  # isort: skip
+from pkcs11_objects import USES, certificate_object, private_object, public_object  # isort: skip
 from rawtoken import Attribute, octets  # isort: skip
 
 PIN, SO_PIN = "123456", "87654321"
@@ -69,6 +70,12 @@ class PlainTokens(Minted):
         unsaid = {one: False for names in USES.values() for one in names[half]}
         made = (private_object, public_object)[half](private, uses)
         attributes = unsaid | made | {Attribute.CKA_ID: bytes.fromhex(cka_id)}
+        self.create_odd(label, {int(number): octets(value) for number, value in attributes.items()})
+
+    def write_private_certificate(self, label: str, file: Path, cka_id: str) -> None:
+        """A CKA_PRIVATE one: pkcs11-tool 0.23 has no ear for --private here, and writes a public one."""
+        made = certificate_object(ssl.DER_cert_to_PEM_cert(file.read_bytes()).encode())
+        attributes = made | {Attribute.CKA_PRIVATE: True, Attribute.CKA_ID: bytes.fromhex(cka_id)}
         self.create_odd(label, {int(number): octets(value) for number, value in attributes.items()})
 
     def create_odd(self, label: str, attributes: Mapping[int, bytes]) -> None:

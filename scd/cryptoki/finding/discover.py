@@ -50,7 +50,8 @@ class Listing:
     `keys` are those of `objects` by keygrip. `groups` leads from a keygrip to the private keys that may have it, and
     `proposals` has the public keys that one may have which does not show its own (see `Pairing`). `proofs` is what
     their use has told since. `unsure` are those whose reading failed in part: an error is no missing attribute, and the
-    next look reads them again.
+    next look reads them again. `disproved` are the keygrips of public keys and certificates without a private key, as
+    the last look with a login has shown.
     """
 
     version: int
@@ -62,20 +63,29 @@ class Listing:
     read: dict[tuple[int, int], _Read] = field(default_factory=dict)
     unsure: set[tuple[int, int]] = field(default_factory=set)
     presumed: bool = False
+    disproved: frozenset[bytes] = frozenset()
     stale: bool = False
 
     def forget(self) -> None:
         """Objects were written: handles may stand for others now. The next look reads everything again."""
-        self.groups, self.read, self.proofs, self.stale = {}, {}, Proofs(), True
+        self.groups, self.read, self.proofs, self.disproved, self.stale = {}, {}, Proofs(), frozenset(), True
 
     def reread(self) -> None:
         """The next look reads everything again: an object may have been changed in its place."""
-        self.read, self.proofs = {}, Proofs()
+        self.read, self.proofs, self.disproved = {}, Proofs(), frozenset()
 
     def forget_private(self) -> None:
         """The login is gone, and the private objects' handles with it: their numbers may come back for other keys."""
         self.groups, self.proofs = {}, Proofs()
         self.read = {place: one for place, one in self.read.items() if place[0] != ObjectClass.PRIVATE_KEY}
+
+    def disprove(self) -> None:
+        """A login holds: for what shows no private key now, none will be presumed when it has ended."""
+        if self.objects is None or self.unsure:
+            return
+        shown = [one for one in self.read.values() if isinstance(one, PublicObject | Certificate)]
+        grips = frozenset(one.public.keygrip for one in shown if one.public is not None)
+        self.disproved = grips - self.keys.keys()
 
     def candidates(self, keygrip: bytes) -> list[PrivateObject]:
         """The private keys that may have this keygrip, the surest first, with what their use has told."""
@@ -124,6 +134,7 @@ def refresh(
         [o for o in listing.read.values() if isinstance(o, PublicObject)],
         [o for o in listing.read.values() if isinstance(o, Certificate)],
         presume=presume,
+        disproved=listing.disproved,
     )
     odd = [o for o in listing.read.values() if isinstance(o, Skipped)]
     keys = [_as_able(key, mechanisms) for key in outcome.keys]

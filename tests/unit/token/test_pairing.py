@@ -274,11 +274,21 @@ class TestBeforeLogin:
         alone = certificate(b"", p256(1), "a CA", is_ca=True, key_usage=ISSUING)
         assert only(pair([], [], [alone], presume=True)).certificate == alone
 
-    def test_without_cka_id_it_stands_for_none_beside_visible_keys(self) -> None:
-        stray = certificate(b"", p256(1), "no CKA_ID")
-        result = pair([], [public(b"\1", p256(2))], [stray], presume=True)
+    @pytest.mark.parametrize("visible", [b"\1", b""], ids=["with CKA_ID", "without"])
+    def test_without_cka_id_it_stands_for_one_beside_visible_keys(self, visible: bytes) -> None:
+        result = pair([], [public(visible, p256(2))], [certificate(b"", p256(1), "no CKA_ID")], presume=True)
+        assert [key.public for key in result.keys] == [p256(2), p256(1)]
+
+    def test_without_cka_id_a_ca_s_stands_for_none(self) -> None:
+        ca = certificate(b"", rsa(1), "a CA", is_ca=True, key_usage=ISSUING)
+        result = pair([], [public(b"\1", p256(2))], [ca], presume=True)
         assert only(result).public == p256(2)
-        assert result.certificates == [stray]
+        assert result.certificates == [ca]
+
+    def test_what_a_login_has_disproved_stands_for_none(self) -> None:
+        publics, certificates = [public(b"\1", p256(1))], [certificate(b"\2", p256(2))]
+        disproved = {p256(1).keygrip, p256(2).keygrip}
+        assert not pair([], publics, certificates, presume=True, disproved=disproved).keys
 
     def test_a_strangers_certificate_under_a_keys_cka_id_stands_for_none(self) -> None:
         result = pair([], [public(b"\1", p256(1))], [certificate(b"\1", p256(2), "stranger")], presume=True)
