@@ -11,6 +11,7 @@ from scd.assuan.gpgerror import GpgErr, wire_code
 LINE_LIMIT = 1000
 """Octets before the LF (libassuan's ASSUAN_LINELENGTH of 1002 less CR LF)."""
 
+_OK = b"OK\n"
 _SOURCE = b" <SCD>"
 _DATA_LIMIT = LINE_LIMIT - len(b"D ")
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
@@ -24,7 +25,7 @@ _PINENTRY_ESCAPES = _CONTROLS_TO_ESCAPES | {ord("%"): "%25", 0: "\N{REPLACEMENT 
 
 def ok(text: str = "") -> bytes:
     """`OK`, with a remark for humans if there is one."""
-    return _line(_remark(f"OK {text}").rstrip())
+    return _line(_remark(f"OK {text}").rstrip()) if text else _OK
 
 
 def error(code: GpgErr, text: str = "") -> bytes:

@@ -116,7 +116,8 @@ class Connection:
             if spec.name in KEPT_OUT and self.daemon.lock.forbids(self):
                 raise CommandError(GpgErr.LOCKED)
             arguments = Arguments(command.args)
-            await self._must_be_configured(spec.name, arguments)
+            if self.daemon.mistake:
+                await self._must_be_configured(spec.name, arguments)
             await spec.handler(self, arguments)
         except CommandError as error:
             self._error(error.code, error.text)
@@ -135,7 +136,7 @@ class Connection:
 
     async def _must_be_configured(self, name: str, args: Arguments) -> None:
         """ERR with what is wrong with the configuration, unless it was mended meanwhile."""
-        if self.daemon.mistake and needs_configuration(name, args):
+        if needs_configuration(name, args):
             await self.daemon.mend()
             if self.daemon.mistake:
                 raise CommandError(GpgErr.CONFIGURATION, self.daemon.mistake)

@@ -30,7 +30,7 @@ class Transport(Protocol):
         """Let go of the client."""
 
 
-class Incoming:
+class _Incoming:
     """Octets from a descriptor, which stays registered with the loop from one read to the next.
 
     `take` reads without blocking what has come, and gives no octets at the end; OSError is an end, too.
@@ -86,17 +86,13 @@ class Incoming:
             return b""
 
 
-class SocketTransport:
+class SocketTransport(_Incoming):
     """A connected stream socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._sock = sock
-        self._incoming = Incoming(sock.fileno(), lambda: sock.recv(CHUNK))
-        self._loop = asyncio.get_running_loop()
-
-    async def read(self) -> bytes:
-        return await self._incoming.read()
+        super().__init__(sock.fileno(), lambda: sock.recv(CHUNK))
 
     async def write(self, octets: bytes) -> None:
         try:
@@ -107,27 +103,22 @@ class SocketTransport:
             await self._loop.sock_sendall(self._sock, octets[sent:])
 
     def close(self) -> None:
-        self._incoming.close()
+        super().close()
         self._sock.close()
 
 
-class StdioTransport:
+class StdioTransport(_Incoming):
     """Two descriptors that must stay blocking, since others may share them; they are polled before each use.
 
     A regular file or /dev/null, which epoll refuses, needs no waiting.
     """
 
     def __init__(self, read_fd: int, write_fd: int) -> None:
+        super().__init__(read_fd, lambda: os.read(read_fd, CHUNK))
         self._write_fd = write_fd
-        self._loop = asyncio.get_running_loop()
-        self._read_fd = read_fd
-        self._incoming = Incoming(read_fd, lambda: os.read(read_fd, CHUNK))
         self._sock = _socket_at(write_fd)
         self._writable = select.poll()
         self._writable.register(write_fd, select.POLLOUT)
-
-    async def read(self) -> bytes:
-        return await self._incoming.read()
 
     async def write(self, octets: bytes) -> None:
         rest = memoryview(octets)
@@ -144,12 +135,12 @@ class StdioTransport:
 
     def close(self) -> None:
         """Hang up: whoever waits for our end of the pipe need not wait for the workers. The descriptors stay taken."""
-        self._incoming.close()
+        super().close()
         if self._sock is not None:
             self._sock.close()
         with contextlib.suppress(OSError):  # too many open files: they are closed when the process ends
             null = os.open(os.devnull, os.O_RDWR)
-            os.dup2(null, self._read_fd)
+            os.dup2(null, self._descriptor)
             os.dup2(null, self._write_fd)
             os.close(null)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from scd import tasks
 from scd.daemon.agent import handle_of, process_at_the_pipe
+from scd.service.finding.catalogue import Card
 from scd.service.operations import Service
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Watch:
     def __init__(self, service: Callable[[], Service]) -> None:
         self._service = service
         self._known: tuple[str, ...] | None = None
+        self._seen: tuple[Card, ...] | None = None
         self._signal = 0
         self._agent: int | None = None  # a pidfd: should gpg-agent's process id become another's, that is not it
         self._watchers = 0
@@ -55,8 +57,9 @@ class Watch:
     def look(self) -> None:
         """Compare what is listed now with the last time; to be called after anything that may have listed tokens."""
         catalogue = self._service().catalogue
-        if not catalogue.listed:
+        if not catalogue.listed or catalogue.cards is self._seen:
             return
+        self._seen = catalogue.cards
         present = tuple(card.serial for card in catalogue.cards)
         before, self._known = self._known, present
         if before is None or set(before) == set(present):

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
+from scd import tasks
 from scd.gcrypt.curves import Family
 from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
 from scd.service.finding.absence import Absence
@@ -99,8 +100,10 @@ class Service:
 
     async def _read_data(self) -> None:
         cards = self.catalogue.cards
-        found = await asyncio.gather(*map(self._data_of, cards))
-        self._data = {card.serial: data for card, data in zip(cards, found, strict=True)}
+        known = {card.serial: data for card in cards if (data := self.metadata.known(card)) is not None}
+        unread = [card for card in cards if card.serial not in known]
+        found = await tasks.together([self._data_of(card) for card in unread])
+        self._data = known | {card.serial: data for card, data in zip(unread, found, strict=True)}
         self.report.tell()
 
     async def _data_of(self, card: Card) -> Mapping[str, bytes]:

@@ -318,4 +318,4 @@ def _any(values: dict[int, bytes], *attributes: int) -> bool | None:
 def text(octets: bytes) -> str:
     """A label as a person may see it: UTF-8 with replacement characters, no padding, no control characters."""
     decoded = octets.decode("utf-8", "replace").rstrip("\0 ")
-    return "".join(c if c.isprintable() else "\ufffd" for c in decoded)
+    return decoded if decoded.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in decoded)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from scd.cryptoki.calls.ckr import CkrError
 from scd.cryptoki.calls.native import Native
-from scd.cryptoki.finding.tokeninfo import token_info
+from scd.cryptoki.finding.tokeninfo import token_id, token_info
 from scd.token.model import TokenId, TokenInfo
 
 _STANDARD = range(0x5000)
@@ -59,6 +58,5 @@ class Slots:
             raw = self._native.token_info(slot)
         except CkrError:
             return None
-        info = token_info(raw, may_use_pinpad=self._may_use_pinpad, logged_in=False)
-        token = replace(info.id, twin=self._twins.get(slot, 0))
-        return replace(info, id=token, logged_in=self._logged_in(slot, token))
+        token = token_id(raw, self._twins.get(slot, 0))
+        return token_info(raw, token, may_use_pinpad=self._may_use_pinpad, logged_in=self._logged_in(slot, token))

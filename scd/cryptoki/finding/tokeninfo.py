@@ -20,9 +20,9 @@ _SO_TRIES = (
 _LONGEST_PIN = 1 << 16
 
 
-def token_id(raw: RawTokenInfo) -> TokenId:
-    """The four texts."""
-    return TokenId(text(raw.manufacturer), text(raw.model), text(raw.serial), text(raw.label))
+def token_id(raw: RawTokenInfo, twin: int) -> TokenId:
+    """The four texts, and which of those with the same ones it is."""
+    return TokenId(text(raw.manufacturer), text(raw.model), text(raw.serial), text(raw.label), twin)
 
 
 def _pin_limits(raw: RawTokenInfo) -> tuple[int, int]:
@@ -31,12 +31,12 @@ def _pin_limits(raw: RawTokenInfo) -> tuple[int, int]:
     return (least, most) if 0 < most <= _LONGEST_PIN and least <= most else (0, 0)
 
 
-def token_info(raw: RawTokenInfo, *, may_use_pinpad: bool, logged_in: bool) -> TokenInfo:
-    """The record; `logged_in` is our own knowledge, the structure has none of it."""
+def token_info(raw: RawTokenInfo, token: TokenId, *, may_use_pinpad: bool, logged_in: bool) -> TokenInfo:
+    """The record; `token` is its `token_id`, `logged_in` our own knowledge, of which the structure has nothing."""
     flags = TokenFlag(raw.flags)
     least, most = _pin_limits(raw)
     return TokenInfo(
-        id=token_id(raw),
+        id=token,
         initialized=TokenFlag.TOKEN_INITIALIZED in flags,
         login_required=TokenFlag.LOGIN_REQUIRED in flags,
         pin_initialized=TokenFlag.USER_PIN_INITIALIZED in flags,

@@ -78,7 +78,9 @@ class PooledModule(TokenModule):
         _, found = await self._tell(lambda worker: worker.tokens(), self._order(self._teller))
         for gone in self._logins.keys() - {info.id for info in found}:
             self._log_out_later(gone)
-        return tuple(replace(info, logged_in=info.logged_in or bool(self._holders(info.id))) for info in found)
+        return tuple(
+            replace(info, logged_in=True) if not info.logged_in and self._holders(info.id) else info for info in found
+        )
 
     async def slots_changed(self) -> bool | None:
         """See the port. The teller's answer: it is the one whose listing counts."""
@@ -128,17 +130,14 @@ class PooledModule(TokenModule):
     async def ask(self, call: Call) -> Any:
         """See the port. What a call wants of the workers is in the tables above; the rest any one of them answers."""
 
-        def work(worker: PoolWorker) -> Awaitable[Any]:
-            return worker.ask(call)
-
         if call.method in _WITH_LOGIN:
-            return await self._use(call.token, work)
+            return await self._use(call)
         if call.method in _CHANGES:
             async with self._one_change:  # each finds what the last one left; the others see it when they list
-                return await self._use(call.token, work)
+                return await self._use(call)
         if call.method in _NEW_PINS:
-            return await self._set_pin(call.token, work)
-        return (await self._tell(work, self._order(self._teller)))[1]
+            return await self._set_pin(call)
+        return (await self._tell(lambda worker: worker.ask(call), self._order(self._teller)))[1]
 
     async def reset_pin(self, token: TokenId, so_pin: Pin | None, new: Pin | None) -> None:
         """See the port. No worker keeps the user's login: it was made with the PIN that is replaced."""
@@ -205,7 +204,7 @@ class PooledModule(TokenModule):
         await self._all(lambda worker: worker.logout(token))
         self._logins.pop(token, None)
 
-    async def _set_pin(self, token: TokenId, work: Callable[[PoolWorker], Awaitable[Any]]) -> None:
+    async def _set_pin(self, call: Call) -> None:
         """The other workers begin anew: SoftHSM 2.6.1 reads the PIN when it is loaded, and takes the old one for ever.
 
         That must not be left out when the caller is cancelled, for the PIN is changed then, too.
@@ -213,9 +212,9 @@ class PooledModule(TokenModule):
 
         async def change() -> None:
             async with self._one_login:
-                holders = self._holders(token)
+                holders = self._holders(call.token)
                 order = sorted(self._order(self._teller), key=lambda index: index not in holders)
-                changed, _ = await self._tell(work, order)
+                changed, _ = await self._tell(lambda worker: worker.ask(call), order)
                 await self._all(lambda worker: worker.renew(), [one for one in order if one != changed])
 
         task = asyncio.ensure_future(change())
@@ -223,13 +222,14 @@ class PooledModule(TokenModule):
         task.add_done_callback(self._changes.discard)
         await asyncio.shield(task)
 
-    async def _use(self, token: TokenId, work: Callable[[PoolWorker], Awaitable[T]]) -> T:
+    async def _use(self, call: Call) -> Any:
         """Work that needs a login. Nothing was begun when a worker wants a login or is not available: ask the next."""
+        token = call.token
         refused: set[int] = set()
         while True:
             index = self._least_busy(token, refused)
             try:
-                return await work(self.workers[index])
+                return await self.workers[index].ask(call)
             except PinRequired as need:
                 if need.context or self._logins[token].pop(index, None) is None or not self._holders(token):
                     raise
@@ -241,6 +241,8 @@ class PooledModule(TokenModule):
     def _least_busy(self, token: TokenId, refused: set[int]) -> int:
         holders = [index for index in self._holders(token) if index not in refused]
         candidates = holders or [index for index in range(len(self.workers)) if index not in refused]
+        if len(candidates) == 1:
+            return candidates[0]
         return min(candidates, key=lambda index: (not self.workers[index].available, self.workers[index].load))
 
     async def _all(

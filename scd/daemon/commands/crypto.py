@@ -14,6 +14,7 @@ DATA_LIMIT = (
 )
 
 RANDOM_LIMIT = 65536  # octets
+_HASHES = frozenset({*HASH_LENGTHS, "none"})
 
 
 @command("SETDATA [--append] <hexstring>", confidential=True)
@@ -35,7 +36,7 @@ async def setdata(conn: Connection, args: Arguments) -> None:
 async def pksign(conn: Connection, args: Arguments) -> None:
     """Sign the data of SETDATA; the answer is the raw signature. Asks for the PIN when needed."""
     name = args.value("--hash")
-    if name is not None and name.lower() not in {*HASH_LENGTHS, "none"}:
+    if name is not None and name.lower() not in _HASHES:
         raise CommandError(GpgErr.ASS_PARAMETER, f"--hash={name}: no such hash algorithm")
     await _sign(conn, args, name.lower() if name else None, authenticate=False)
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -89,6 +89,15 @@ class Card:
             CardKey(self, pair, keyref(self.serial, pair.cka_id, pair.keygrip, unique=times[pair.cka_id] == 1))
             for pair in self.objects.keys
         )
+
+    @cached_property
+    def named(self) -> Mapping[str, list[CardKey]]:
+        """The keys by each of their names, in upper case."""
+        named: dict[str, list[CardKey]] = {}
+        for key in self.keys:
+            for name in key.names:
+                named.setdefault(name, []).append(key)
+        return named
 
     @cached_property
     def certificates(self) -> tuple[CardCertificate, ...]:
@@ -193,7 +202,7 @@ class Catalogue:
         return chosen
 
     def _rank_as_default(self, card: Card) -> tuple[bool, bool, bool]:
-        preferred = any(key.pair.keygrip in self._preferred for key in card.keys)
+        preferred = bool(self._preferred) and any(key.pair.keygrip in self._preferred for key in card.keys)
         return not preferred, card.serial != self._default, not card.keys
 
     def by_serial(self, serial: str) -> Card | None:
@@ -223,7 +232,7 @@ class Catalogue:
         Keygrip, keyref or an id of gnupg-pkcs11-scd, in any case; several tokens may hold one.
         """
         wanted = name.upper()
-        return [key for key in self.keys(first) if wanted in key.names]
+        return [key for card in self.ordered(first) for key in card.named.get(wanted, ())]
 
     def find_certificate(self, name: str, first: Card | None = None) -> Certificate | None:
         """The certificate called `name`; a key's name stands for its certificate."""

@@ -226,7 +226,7 @@ class Registry:
 
     async def rescan(self, *, again: bool = False) -> None:
         """`RegisteredModule.rescan` for all at once."""
-        await asyncio.gather(*(entry.rescan(again=again) for entry in self.modules))
+        await tasks.together([entry.rescan(again=again) for entry in self.modules])
 
     async def notice(self, *modules: RegisteredModule) -> None:
         """`RegisteredModule.notice` for these, or for all, at once. A slow one is waited for once; what it says is seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 
 from scd.token.model import TokenId
 
@@ -13,6 +14,7 @@ _LONGEST_ID = 32
 _KEYGRIP_LENGTH = 40
 
 
+@lru_cache
 def serialised(token: TokenId) -> str:
     r"""pkcs11-helper's token id: `manufacturer/model/serial/label`, odd octets as `\xHH` (pkcs11-helper 1.29)."""
     return "/".join(_escape(part) for part in (token.manufacturer, token.model, token.serial, token.label))

@@ -45,14 +45,19 @@ class Metadata:
         self._said: dict[_Place, str] = {}
         self._forgotten = 0
 
+    def known(self, card: Card) -> Mapping[str, bytes] | None:
+        """What was read of the card; None where it has to be read."""
+        known = self._known.get(_place(card))
+        return known.values if known is not None and known.objects is card.objects else None
+
     async def of(self, card: Card) -> Mapping[str, bytes]:
         """All values of the card by label. Never prompts, never raises; what cannot be read is logged and not there.
 
         Read once, and again after the token was away, its listing changed, or `forget`.
         """
-        known = self._known.get(_place(card))
-        if known is not None and known.objects is card.objects:
-            return known.values
+        known = self.known(card)
+        if known is not None:
+            return known
         forgotten = self._forgotten
         try:
             held = await _held(card)
