@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import socket
 import stat
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import FileIO, TextIOWrapper
 
 from scd.config.debug import EVERYTHING, DebugFlag
 from scd.config.settings import Settings
@@ -37,9 +37,6 @@ _PREFIX_OF_LEVEL = {logging.DEBUG: "DBG: ", logging.INFO: ""}
 
 # How a data line may stand inside a message: as it is, behind an arrow of the trace, or in a repr.
 _DATA_MARKS = ("<- D ", "-> D ", "'D ", '"D ')
-
-_RETRY_S = 1.0
-_BACKLOG_OCTETS = 64 * 1024
 
 
 def set_up(settings: Settings) -> None:
@@ -67,9 +64,10 @@ def set_up(settings: Settings) -> None:
 
 def reopen() -> None:
     """Open the log file anew, for those who have just moved the old one away; a socket is connected anew."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, (_FileHandler, _SocketHandler)):
-            handler.reopen()
+    for handler in filter(is_ours, logging.getLogger().handlers):
+        again: Callable[[], None] | None = getattr(handler, "reopen", None)
+        if again is not None:
+            again()
 
 
 class _Formatter(logging.Formatter):
@@ -137,79 +135,9 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-class _Handler(logging.Handler):
-    """What all destinations share: a line becomes octets, and an error in the log is nobody's error."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(OSError, ValueError):  # let the line go: there is no other place to say it
-            self.send((self.format(record) + "\n").encode("utf-8", "backslashreplace"))
-
-    def send(self, line: bytes) -> None:
-        """Write one line, its line feed included. OSError lets it go."""
-        raise NotImplementedError
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep other threads' lines out for a while."""
-        self.acquire()
-        try:
-            yield
-        finally:
-            self.release()
-
-
-class _NowhereHandler(_Handler):
-    """For a program that was started without stderr."""
-
-    def send(self, line: bytes) -> None:
-        return None
-
-
-class _DescriptorHandler(_Handler):
-    """Writes to an open descriptor that belongs to somebody else, such as stderr."""
-
-    def __init__(self, descriptor: int) -> None:
-        super().__init__()
-        self.setFormatter(_Formatter(dated=False))
-        self._descriptor = descriptor
-
-    def send(self, line: bytes) -> None:
-        os.write(self._descriptor, line)
-
-
-class _FileHandler(_Handler):
-    """Appends to a file of mode 0600. OSError when it cannot be opened."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self.setFormatter(_Formatter(dated=True))
-        self._path = path
-        self._descriptor = _open_log(path)
-
-    def send(self, line: bytes) -> None:
-        while line and self._descriptor >= 0:
-            line = line[os.write(self._descriptor, line) :]
-
-    def reopen(self) -> None:
-        try:
-            fresh = _open_log(self._path)
-        except OSError:
-            return  # the old file is better than none
-        with self.held():
-            old, self._descriptor = self._descriptor, fresh
-        os.close(old)
-
-    def close(self) -> None:
-        with self.held():
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
-        super().close()
-
-
 def _open_log(path: str) -> int:
     """A descriptor for appending; without blocking, as the file may be a FIFO that nobody reads."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         with contextlib.suppress(PermissionError):  # somebody else's file; its owner chose the mode
@@ -217,82 +145,45 @@ def _open_log(path: str) -> int:
     return descriptor
 
 
-class _SocketHandler(_Handler):
-    """Sends to a UNIX stream socket such as watchgnupg's: connects when there is something to say, never waits.
+def _writer(descriptor: int, *, closes: bool) -> TextIOWrapper:
+    """Text without a buffer: what a full disk refuses must not come back with the next line, or at the end."""
+    return TextIOWrapper(FileIO(descriptor, "w", closefd=closes), "utf-8", "backslashreplace", write_through=True)
 
-    Without a listener lines are dropped, and the next connection is told how many.
-    """
 
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self.setFormatter(_Formatter(dated=True))
-        self._path = path
-        self._socket: socket.socket | None = None
-        self._waiting = b""
-        self._lost = 0
-        self._next_try = 0.0
+class _Stream(logging.StreamHandler[TextIOWrapper]):
+    """A descriptor that belongs to somebody else, such as stderr's."""
 
-    def send(self, line: bytes) -> None:
-        if self._socket is None and not self._connect():
-            self._lost += 1
-            return
-        if len(self._waiting) + len(line) > _BACKLOG_OCTETS:
-            self._lost += 1
-        else:
-            self._waiting += line
-        self._flush()
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Let the line go: there is no other place to say it."""
 
-    def _connect(self) -> bool:
-        if time.monotonic() < self._next_try:
-            return False
-        self._next_try = time.monotonic() + _RETRY_S
-        attempt = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            attempt.setblocking(False)
-            attempt.connect(self._path)
-        except OSError:
-            attempt.close()
-            return False
-        self._socket = attempt
-        if self._lost:
-            self._waiting = f"scd[{os.getpid()}]: {self._lost} log lines were lost\n".encode()
-            self._lost = 0
-        return True
 
-    def _flush(self) -> None:
-        while self._socket and self._waiting:
-            try:
-                sent = self._socket.send(self._waiting, socket.MSG_NOSIGNAL)
-            except BlockingIOError:
-                return
-            except OSError:
-                self._hang_up()
-                return
-            self._waiting = self._waiting[sent:]
+class _File(logging.FileHandler):
+    """Appends to a file of mode 0600. OSError when it cannot be opened."""
 
-    def _hang_up(self) -> None:
-        if self._socket:
-            self._socket.close()
-        self._lost += self._waiting.count(b"\n")
-        self._socket, self._waiting = None, b""
+    def _open(self) -> TextIOWrapper:
+        return _writer(_open_log(self.baseFilename), closes=True)
 
     def reopen(self) -> None:
-        with self.held():
-            self._hang_up()
-            self._next_try = 0.0
+        """Go on in a new file of the same name; where there can be none, the old one is better than none."""
+        with contextlib.suppress(OSError):
+            old = self.setStream(self._open())
+            if old is not None:
+                old.close()
 
-    def close(self) -> None:
-        with self.held():
-            self._hang_up()
-        super().close()
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Let the line go."""
 
 
 def _drop_handlers(root: logging.Logger) -> None:
     """Close what an earlier set_up() installed; handlers of others, a test's for example, stay."""
-    for handler in list(root.handlers):
-        if isinstance(handler, _Handler):
-            root.removeHandler(handler)
-            handler.close()
+    for handler in filter(is_ours, list(root.handlers)):
+        root.removeHandler(handler)
+        handler.close()
+
+
+def is_ours(handler: logging.Handler) -> bool:
+    """Whether set_up() made it."""
+    return isinstance(handler.formatter, _Formatter)
 
 
 def _handler(log_file: str | None) -> tuple[logging.Handler, str]:
@@ -300,9 +191,11 @@ def _handler(log_file: str | None) -> tuple[logging.Handler, str]:
     if log_file is None:
         return _stderr(), ""
     if log_file.startswith(_SOCKET):
-        return _SocketHandler(log_file.removeprefix(_SOCKET)), ""
+        from scd.logsocket import SocketLog  # few have one
+
+        return _formatted(SocketLog(log_file.removeprefix(_SOCKET))), ""
     try:
-        return _FileHandler(log_file), ""
+        return _formatted(_File(log_file)), ""
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         return _stderr(), f"cannot write the log file '{log_file}': {reason}; logging to stderr"
@@ -311,9 +204,15 @@ def _handler(log_file: str | None) -> tuple[logging.Handler, str]:
 def _stderr() -> logging.Handler:
     """stderr as it is now, or nothing if the program was started without one."""
     try:
-        return _DescriptorHandler(sys.stderr.fileno()) if sys.stderr else _NowhereHandler()
+        stream = _writer(sys.stderr.fileno(), closes=False) if sys.stderr else None
     except (OSError, ValueError):  # closed, or a stand-in without a descriptor
-        return _NowhereHandler()
+        stream = None
+    return _formatted(_Stream(stream) if stream else logging.NullHandler(), dated=False)
+
+
+def _formatted(handler: logging.Handler, *, dated: bool = True) -> logging.Handler:
+    handler.setFormatter(_Formatter(dated=dated))
+    return handler
 
 
 def _level(settings: Settings) -> int:

@@ -108,7 +108,7 @@ def test_a_second_set_up_replaces_the_first(tmp_path: Path) -> None:
     logging.getLogger("scd.x").warning("here")
     assert logged(tmp_path / "a") == ""
     assert logged(tmp_path / "b").count("\n") == 1
-    assert len([handler for handler in logging.getLogger().handlers if isinstance(handler, logs._Handler)]) == 1
+    assert len([handler for handler in logging.getLogger().handlers if logs.is_ours(handler)]) == 1
 
 
 def test_other_peoples_handlers_stay(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_control_characters_cannot_forge_lines(tmp_path: Path) -> None:
 
 def test_a_faulty_log_call_says_where_it_stands(tmp_path: Path) -> None:
     logs.set_up(settings(tmp_path / "log"))
-    (handler,) = (handler for handler in logging.getLogger().handlers if isinstance(handler, logs._Handler))
+    (handler,) = (handler for handler in logging.getLogger().handlers if logs.is_ours(handler))
     handler.handle(logging.LogRecord("scd.x", logging.WARNING, __file__, 7, "%d", ("x",), None))
     assert "unprintable log record (TypeError) of scd.x, line 7\n" in logged(tmp_path / "log")
 
