@@ -24,6 +24,11 @@ def test_a_worker_starts_without_the_libraries() -> None:
     assert printed(code) == "[]"
 
 
+def test_what_the_first_listing_needs_is_loaded_while_the_worker_waits() -> None:
+    code = f"import sys; from scd.cryptoki.worker.child import prepare; prepare(); print('asn1crypto' in {LOADED})"
+    assert printed(code) == "True"
+
+
 def test_the_daemon_runs_without_the_libraries() -> None:
     heavy = {"pkcs11", "asn1crypto", "cryptography", "ssl", "_ssl", "click", "datetime", "sqlite3"}
     code = (

@@ -53,7 +53,12 @@ def main(descriptor: int) -> NoReturn:
 
         return InProcessModule(config)
 
-    serve(load, descriptor)
+    serve(load, descriptor, prepare)
+
+
+def prepare() -> None:
+    """Import what the first listing needs, asn1crypto above all: the daemon is still busy with its own imports."""
+    import scd.cryptoki.finding.certificates  # noqa: F401
 
 
 def harden(descriptor: int) -> None:
@@ -103,11 +108,14 @@ def _prctl(option: int, value: int) -> None:
         prctl(option, ctypes.c_ulong(value), 0, 0, 0)
 
 
-def serve(factory: ModuleFactory, descriptor: int) -> NoReturn:
-    """Load what the first request names, answer requests until Close or the socket's end; then the process ends."""
+def serve(factory: ModuleFactory, descriptor: int, meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
+    """Load what the first request names, answer requests until Close or the socket's end; then the process ends.
+
+    `meanwhile` is called once the module is loaded and the daemon has been told.
+    """
     channel = _Channel(descriptor)
     try:
-        _converse(factory, channel)
+        _converse(factory, channel, meanwhile)
     except (OSError, FrameError):
         pass  # the daemon is gone, or talks nonsense: nobody is left to tell
     finally:
@@ -148,7 +156,7 @@ class _Channel:
             view = view[os.write(self._descriptor, view) :]
 
 
-def _converse(factory: ModuleFactory, channel: _Channel) -> None:
+def _converse(factory: ModuleFactory, channel: _Channel, meanwhile: Callable[[], None]) -> None:
     first = channel.receive()
     if not isinstance(first, Configure):
         return
@@ -158,14 +166,15 @@ def _converse(factory: ModuleFactory, channel: _Channel) -> None:
     def load() -> Reply:
         nonlocal module
         module = factory(first.config)
-        gc.freeze()
-        gc.enable()  # see spawn.py
         return Ready()
 
     channel.send(_guarded(load))
     if module is None:
         channel.receive()  # the daemon hears the reason first and our end afterwards
         return
+    meanwhile()
+    gc.freeze()
+    gc.enable()  # see spawn.py
     while (request := channel.receive()) is not None:
         if isinstance(request, Close):
             signal.alarm(FINALIZE_LIMIT_S)
