@@ -47,7 +47,7 @@ async def warm_up(service: Service) -> None:
 
 def build_service(settings: Settings, planned: Sequence[PlannedModule]) -> Service:
     """The service over the planned modules. Needs the running loop."""
-    without = "" if planned else without_modules(settings)
+    without = "" if planned or settings.mistake else without_modules(settings)
     registry = Registry(tuple(_registered(module) for module in planned), without)
     configured: dict[Role, bytes | None] = {
         SIGN: settings.openpgp_sign,

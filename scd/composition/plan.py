@@ -9,10 +9,11 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from scd.config import DebugFlag, ProviderSettings, Settings
+from scd.config import ConfigError, DebugFlag, ProviderSettings, Settings
 from scd.cryptoki.moduleconfig import ModuleConfig
-from scd.cryptoki.profile import Profile, Quirk, installed, load_profiles, profile_for_library
+from scd.cryptoki.profile import Profile, ProfileError, Quirk, installed, load_profiles, profile_for_library
 from scd.cryptoki.worker.spawn import WorkerProcess, spawn
+from scd.token.errors import reason
 
 DEBUG, INFO = 10, 20  # `logging`'s numbers; the module itself is imported later
 
@@ -30,13 +31,23 @@ class PlannedModule:
 
 
 def plan(settings: Settings, environ: Mapping[str, str]) -> list[PlannedModule]:
-    """The configured modules; without a configuration, those of the profiles that are installed here."""
-    planned = _modules(settings, load_profiles(), environ)
+    """The configured modules; without a configuration, those of the profiles that are installed here.
+
+    Raises ConfigError when a shipped profile cannot be read.
+    """
+    planned = _modules(settings, _shipped_profiles(), environ)
     wanted = settings.verbosity > 1 or settings.debug & (DebugFlag.CARD | DebugFlag.CARDIO)
     for module in planned:
         module.log_level = DEBUG if wanted else INFO
         module.config = replace(module.config, verify_signatures=settings.verify_signatures)
     return planned
+
+
+def _shipped_profiles() -> Sequence[Profile]:
+    try:
+        return load_profiles()
+    except (ProfileError, OSError) as error:
+        raise ConfigError(f"{reason(error)}; it came with scd: install that again, or mend the file") from error
 
 
 def _modules(settings: Settings, profiles: Sequence[Profile], environ: Mapping[str, str]) -> list[PlannedModule]:

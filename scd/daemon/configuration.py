@@ -11,7 +11,6 @@ from scd import logs, tasks
 from scd.composition.build import build_service, warm_up
 from scd.composition.plan import PlannedModule, plan, start_workers
 from scd.config import CommandLine, ConfigError, Settings, load_settings
-from scd.cryptoki.profile import ProfileError
 from scd.daemon.daemon import Daemon
 from scd.token.errors import reason
 
@@ -31,7 +30,7 @@ class Configuration:
         async with self._one_reading:
             try:
                 settings, planned = self._read()
-            except (ConfigError, ProfileError, OSError) as error:
+            except (ConfigError, OSError) as error:
                 logs.reopen()
                 self._keep(reason(error), again=True)
                 await self._daemon.log_out_everywhere()
@@ -46,7 +45,7 @@ class Configuration:
                 return
             try:
                 settings, planned = self._read()
-            except (ConfigError, ProfileError, OSError) as error:
+            except (ConfigError, OSError) as error:
                 self._keep(reason(error), again=False)
             else:
                 await self._take(settings, planned)

@@ -8,16 +8,12 @@ from collections.abc import Mapping
 from scd.composition.build import build_service
 from scd.composition.plan import plan, start_workers
 from scd.config import Settings
-from scd.cryptoki.profile import ProfileError
 from scd.service.keygripcheck import wrong_keygrips
 
 
 def keygrip_warnings(settings: Settings, environ: Mapping[str, str]) -> list[str]:
-    """Those of `wrong_keygrips`, with the modules loaded for it. Never prompts."""
-    try:
-        planned = plan(settings, environ)
-    except ProfileError as error:
-        return [str(error)]
+    """Those of `wrong_keygrips`, with the modules loaded for it. Never prompts. Raises ConfigError."""
+    planned = plan(settings, environ)
     start_workers(planned)
 
     async def look() -> list[str]:

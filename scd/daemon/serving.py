@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
-from scd.config import CommandLine, Settings
+from scd.config import CommandLine, ConfigError, Mode, Settings
 from scd.daemon.doors import GREETING, Doors
 from scd.daemon.socketdir import SocketFolder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scd.composition.plan import PlannedModule
 
 
 def socket_folder(command_line: CommandLine, settings: Settings) -> SocketFolder:
@@ -29,14 +34,28 @@ def import_asyncio() -> None:
         del modules["ssl"]
 
 
+def _planned(command_line: CommandLine, settings: Settings) -> tuple[Settings, Sequence[PlannedModule]]:
+    """The modules; none with a mistake, which a broken profile of ours is as well (`unconfigured.py`)."""
+    from scd.composition.plan import plan
+
+    if settings.mistake:
+        return settings, ()
+    try:
+        return settings, plan(settings, os.environ)
+    except ConfigError as error:
+        if command_line.mode is not Mode.MULTI_SERVER:
+            raise
+        return replace(settings, mistake=str(error)), ()
+
+
 def serve(command_line: CommandLine, settings: Settings, doors: Doors) -> int:
     """Greet, and go on until the end; whatever brings it, the socket goes with it."""
     try:
         if doors.stdio:
             os.write(1, GREETING)
-        from scd.composition.plan import plan, start_workers
+        from scd.composition.plan import start_workers
 
-        planned = [] if settings.mistake else plan(settings, os.environ)
+        settings, planned = _planned(command_line, settings)
         start_workers(planned)
         import_asyncio()
         from scd.daemon.app import App

@@ -75,6 +75,12 @@ def refuse() -> bytes:
     raise WrongKeyUsage("not this way")
 
 
+def log_wrongly() -> bytes:
+    """With a format that does not fit, as a slip of ours might."""
+    logging.getLogger("some.module").warning("%d tokens", SECRET)
+    return b"logged"
+
+
 def log() -> bytes:
     """Two records, one of them too quiet to be sent."""
     logging.getLogger("some.module").debug("quiet")
@@ -142,6 +148,7 @@ BEHAVIOUR: dict[bytes, Callable[[], bytes]] = {
     b"need pin": need_pin,
     b"refuse": refuse,
     b"log": log,
+    b"log wrongly": log_wrongly,
     b"flood": flood,
     b"speak at length": speak_at_length,
     b"mutter": mutter,

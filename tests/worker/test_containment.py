@@ -150,6 +150,15 @@ async def test_log_records_are_handed_on_above_the_level(caplog: pytest.LogCaptu
 
 
 @in_loop
+async def test_a_log_call_with_a_mistake_costs_nothing_but_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    async with worker() as module:
+        assert await module.sign(sign(b"log wrongly")) == b"logged"
+        assert await module.sign(sign(b"log")) == b"logged"
+    assert "unprintable log record (TypeError) of some.module, line" in caplog.text
+    assert SECRET not in caplog.text
+
+
+@in_loop
 async def test_what_a_flood_leaves_in_the_log_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     async with worker() as module:
         with pytest.raises(ModuleCrashed):

@@ -220,8 +220,12 @@ class _Forwarder(logging.Handler):
         self._channel = channel
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = record.getMessage()
+        except Exception as error:  # whatever a caller's arguments may raise; what is being done goes on
+            text = f"unprintable log record ({type(error).__name__}) of {record.name}, line {record.lineno}"
         with contextlib.suppress(OSError):  # without listeners what is being done goes on to its end all the same
-            self._channel.send(LogRecord(record.levelno, record.name, record.getMessage()[:LONGEST_RECORD]))
+            self._channel.send(LogRecord(record.levelno, record.name, text[:LONGEST_RECORD]))
 
 
 def _forward_logs(channel: _Channel, level: int) -> None:
