@@ -26,7 +26,7 @@ from scd.cryptoki.writing.certstore import delete_certificate, write_certificate
 from scd.cryptoki.writing.dataobjects import read_data, write_data
 from scd.cryptoki.writing.keygen import algorithms, generate
 from scd.cryptoki.writing.keyimport import import_key
-from scd.cryptoki.writing.keyplace import destroy_key
+from scd.cryptoki.writing.keyplace import destroy_key, move_key
 from scd.cryptoki.writing.writing import Writing, require_writable
 from scd.gcrypt.pubkey import PublicKey
 from scd.token.errors import (
@@ -38,7 +38,7 @@ from scd.token.errors import (
     TokenRemoved,
     UnsupportedAlgorithm,
 )
-from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
+from scd.token.model import DataObject, DataRecord, TokenId, TokenInfo, TokenObjects
 from scd.token.port import REREAD, DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest
 from scd.token.secrets import Pin
 
@@ -80,6 +80,13 @@ class InProcessModule:
         infos = tuple(present.values())
         self._seen |= {info.id for info in infos if info.initialized}
         return infos
+
+    def token(self, token: TokenId) -> TokenInfo:
+        """See the port."""
+        try:
+            return self._shown(token)[1]
+        except TokenNotPresent:
+            return self._shown(token)[1]  # it may be in another slot now
 
     def slots_changed(self) -> bool | None:
         """See the port."""
@@ -204,6 +211,10 @@ class InProcessModule:
         """See the port."""
         self._write(key.token, lambda writing: destroy_key(writing, key))
 
+    def move_key(self, key: KeyAddress, cka_id: bytes) -> None:
+        """See the port."""
+        self._write(key.token, lambda writing: move_key(writing, key, cka_id))
+
     def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None:
         """See the port."""
         self._write(token, lambda writing: write_certificate(writing, cka_id, label, der))
@@ -232,9 +243,9 @@ class InProcessModule:
         """See the port."""
         return self._twice(token, lambda: read_data(self._native, self._held(token).session.handle))
 
-    def write_data(self, token: TokenId, label: str, value: bytes | None) -> None:
+    def write_data(self, token: TokenId, records: tuple[DataRecord, ...]) -> tuple[DataObject, ...]:
         """See the port."""
-        self._write(token, lambda writing: write_data(writing, label, value))
+        return self._write(token, lambda writing: write_data(writing, records), lists=False)
 
     def close(self) -> None:
         """C_Finalize, unless the module is known to hang or crash there."""
@@ -242,25 +253,32 @@ class InProcessModule:
             with contextlib.suppress(CkrError):  # the process ends anyway
                 self._native.finalize()
 
-    def _write(self, token: TokenId, work: Callable[[Writing], T]) -> T:
-        """`work` with a read/write session, and once only: what was begun must not be begun again unasked."""
+    def _write(self, token: TokenId, work: Callable[[Writing], T], *, lists: bool = True) -> T:
+        """`work` with a read/write session, once only: what was begun must not be begun again unasked. `lists`: it has
+        to do with keys and certificates, which are listed before and read anew after it."""
         with contextlib.ExitStack() as stack:
-            writing = self._twice(token, lambda: self._open_writing(token, stack))
-            return self._once(token, lambda: work(writing))
+            writing = self._twice(token, lambda: self._open_writing(token, stack, lists=lists))
+            try:
+                done = self._once(token, lambda: work(writing))
+            except TokenError:
+                writing.listing.forget()
+                raise
+            if lists and not writing.is_listed:
+                writing.listing.forget()
+            return done
 
-    def _open_writing(self, token: TokenId, stack: contextlib.ExitStack) -> Writing:
-        listing, held = self._listing(token), self._held(token)
+    def _open_writing(self, token: TokenId, stack: contextlib.ExitStack, *, lists: bool) -> Writing:
+        held = self._held(token)
+        if lists:
+            self._listing(token)
+        else:
+            held.session.checked()
         require_writable(self._info(held.slot), held.session.about, logged_in=held.session.logged_in)
-        stack.callback(listing.forget)
         return Writing(self._native, held, stack.enter_context(held.session.writable()), lambda: self._listing(token))
 
     def _set_pin(self, token: TokenId, work: Callable[[TokenSession, TokenInfo], None]) -> None:
         """Once only: a PIN that was sent may have been counted."""
-        held = self._twice(token, lambda: self._held(token))
-        info = self._info(held.slot)
-        if info is None or info.id != token:
-            self._drop(token)
-            raise TokenNotPresent(f"{held.session.about} is not present")
+        held, info = self._twice(token, lambda: self._shown(token))
         try:
             self._once(token, lambda: work(held.session, info))
         finally:
@@ -359,6 +377,15 @@ class InProcessModule:
         if held is None:
             held = self._tokens[token] = self._open(token)
         return held
+
+    def _shown(self, token: TokenId) -> tuple[HeldToken, TokenInfo]:
+        """The token, and what it shows now in its slot."""
+        held = self._held(token)
+        info = self._info(held.slot)
+        if info is None or info.id != token:
+            self._drop(token)
+            raise TokenNotPresent(f"{held.session.about} is not present")
+        return held, info
 
     def _open(self, token: TokenId) -> HeldToken:
         about = f'token "{token.label}"'

@@ -113,14 +113,18 @@ class Service:
         """Before anything is told of OpenPGP keys: see which of the user's have keys of the cards."""
         await self._keyring.look(key.pair.public for card in self.catalogue.cards for key in card.keys)
 
-    async def record(self, card: Card, label: str, value: bytes | None, purpose: str, ask: Asker) -> None:
-        """Keep a value for the card, None to forget it; asks for the PIN where the token wants it."""
-        await self.with_login(card, purpose, ask, lambda: self.metadata.write(card, label, value))
+    async def record(self, card: Card, records: Mapping[str, bytes | None], purpose: str, ask: Asker) -> None:
+        """Keep these values for the card, None to forget one; asks for the PIN where the token wants it."""
+
+        def write() -> Awaitable[None]:  # of the card as the login has shown it
+            return self.metadata.write(self.catalogue.by_serial(card.serial) or card, records)
+
+        await self.with_login(card, purpose, ask, write)
         await self._read_data()
 
-    async def record_beside(self, card: Card, label: str, value: bytes) -> None:
-        """Keep a value for the card without touching the token."""
-        await self.metadata.write(card, label, value, on_token=False)
+    async def record_beside(self, card: Card, records: Mapping[str, bytes]) -> None:
+        """Keep values for the card without touching the token."""
+        await self.metadata.write(card, records, on_token=False)
         await self._read_data()
 
     def known(self, name: str, card: Card | None) -> list[CardKey]:

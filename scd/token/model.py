@@ -113,6 +113,14 @@ class DataObject:
 
 
 @dataclass(frozen=True, slots=True)
+class DataRecord:
+    """What a data object is to be: its value, or None for none with this label."""
+
+    label: str
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """An object that was left out, and why; `what` names it for a log line."""
 

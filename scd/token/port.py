@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from scd.gcrypt.privkey import PrivateKey
 from scd.gcrypt.pubkey import PublicKey
-from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
+from scd.token.model import DataObject, DataRecord, TokenId, TokenInfo, TokenObjects
 from scd.token.secrets import Pin
 
 REREAD = -1
@@ -134,6 +134,10 @@ class TokenModule(Protocol):
         """Every token of the module now, slots in the module's order, uninitialised ones included."""
         return await self.ask(Call("tokens", ()))
 
+    async def token(self, token: TokenId) -> TokenInfo:
+        """What this token says of itself now, without a look at the others. TokenNotPresent."""
+        return await self.ask(Call("token", (token,)))
+
     async def slots_changed(self) -> bool | None:
         """Whether a token may have come or gone since the last call; None where the module cannot tell.
 
@@ -198,6 +202,13 @@ class TokenModule(Protocol):
         """
         await self.ask(Call("destroy_key", (key,)))
 
+    async def move_key(self, key: KeyAddress, cka_id: bytes) -> None:
+        """Give both objects of exactly this key another CKA_ID, which other keys may have as well; certificates stay.
+
+        KeyNotFound without such a key; NotSupported when the token changes no CKA_ID; InvalidData for an empty one.
+        """
+        await self.ask(Call("move_key", (key, cka_id)))
+
     async def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None:
         """An X.509 certificate; those with this CKA_ID and the same public key are replaced.
 
@@ -244,12 +255,13 @@ class TokenModule(Protocol):
         """What `write_data` put there, one of each label, sorted by it; no login needed."""
         return await self.ask(Call("read_data", (token,)))
 
-    async def write_data(self, token: TokenId, label: str, value: bytes | None) -> None:
-        """Create or replace a data object that everybody can read; None deletes it, and none there is a success.
+    async def write_data(self, token: TokenId, records: tuple[DataRecord, ...]) -> tuple[DataObject, ...]:
+        """Create, replace or delete data objects that everybody can read, one record for each label; what is so already
+        is left alone. Returns what is there afterwards, as `read_data`, after what was written was read again.
 
         NotSupported when the token keeps no data (NSS softoken 3.87).
         """
-        await self.ask(Call("write_data", (token, label, value)))
+        return await self.ask(Call("write_data", (token, records)))
 
     async def close(self) -> None:
         """Let go of the module; nothing may be called afterwards."""

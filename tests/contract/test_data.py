@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from scd.token.errors import TokenNotPresent
-from scd.token.model import DataObject, TokenId
+from scd.token.model import DataObject, DataRecord, TokenId
 from tests.contract.subject import Subject
 
 NOWHERE = TokenId("nobody", "none", "0", "nowhere")
 
 
 def write(own: Subject, label: str, value: bytes | None) -> None:
-    own.run(own.module.write_data(own.token("empty"), label, value))
+    own.run(own.module.write_data(own.token("empty"), (DataRecord(label, value),)))
 
 
 def read(own: Subject) -> dict[str, bytes]:
@@ -85,4 +85,4 @@ def test_a_token_that_is_not_there_has_neither(own: Subject) -> None:
     with pytest.raises(TokenNotPresent):
         own.run(own.module.read_data(NOWHERE))
     with pytest.raises(TokenNotPresent):
-        own.run(own.module.write_data(NOWHERE, "login", b"alice"))
+        own.run(own.module.write_data(NOWHERE, (DataRecord("login", b"alice"),)))

@@ -18,6 +18,7 @@ from scd.token.errors import (
     UnsupportedAlgorithm,
     WrongKeyUsage,
 )
+from scd.token.model import DataRecord
 from scd.token.port import GenerateRequest, ImportRequest, KeyAddress
 from tests.contract.subject import Subject
 from tests.fakes.keys import private_key, public_of
@@ -247,7 +248,7 @@ def test_changes_want_the_login_first(own: Subject) -> None:
         own.module.destroy_key(key),
         own.module.write_certificate(work, ID, "new", b""),
         own.module.delete_certificate(work, key.cka_id),
-        own.module.write_data(work, "login", b"alice"),
+        own.module.write_data(work, (DataRecord("login", b"alice"),)),
     ):
         with pytest.raises(PinRequired) as need:
             own.run(change)

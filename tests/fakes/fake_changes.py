@@ -13,6 +13,7 @@ from scd.token.errors import (
     InvalidData,
     KeyExists,
     KeyNotFound,
+    NotSupported,
     PinLengthInvalid,
     PinRequired,
     PinUnsuitable,
@@ -23,6 +24,7 @@ from scd.token.errors import (
     UnsupportedAlgorithm,
     WrongKeyUsage,
 )
+from scd.token.model import DataRecord
 from scd.token.port import GenerateRequest, ImportRequest, KeyAddress
 from scd.token.secrets import Pin
 from tests.fakes.fake_token import TRIES, FakeKey, FakeToken
@@ -133,12 +135,16 @@ def _taken_in(private: privkey.PrivateKey) -> PrivateKey:
 
 def destroy_key(token: FakeToken, address: KeyAddress) -> None:
     """See the port."""
+    key = _addressed(token, address)
+    token.keys.remove(key)
+    token.certificates += [key.certificate] if key.certificate else []
+
+
+def _addressed(token: FakeToken, address: KeyAddress) -> FakeKey:
     _require_id(address.cka_id)
     for key in token.keys:
         if key.cka_id == address.cka_id and key.keygrip == address.public.keygrip:
-            token.keys.remove(key)
-            token.certificates += [key.certificate] if key.certificate else []
-            return
+            return key
     raise KeyNotFound(f'token "{token.label}" has no such key')
 
 
@@ -167,13 +173,24 @@ def delete_certificate(token: FakeToken, cka_id: bytes) -> None:
             key.certificate = None
 
 
-def write_data(token: FakeToken, label: str, value: bytes | None) -> None:
+def move_key(token: FakeToken, address: KeyAddress, cka_id: bytes) -> None:
     """See the port."""
-    if value is None:
-        token.data.pop(label, None)
-        return
-    _require_room(token)
-    token.data[label] = value
+    _require_id(cka_id)
+    key = _addressed(token, address)
+    if token.fixed_ids:
+        raise NotSupported(f'token "{token.label}" changes no CKA_ID')
+    key.cka_id = cka_id
+
+
+def write_data(token: FakeToken, records: tuple[DataRecord, ...]) -> None:
+    """See the port."""
+    if any(one.value not in (None, token.data.get(one.label)) for one in records):
+        _require_room(token)
+    for one in records:
+        if one.value is None:
+            token.data.pop(one.label, None)
+        else:
+            token.data[one.label] = one.value
 
 
 def reset_pin(token: FakeToken, so_pin: Pin | None, new: Pin | None) -> None:

@@ -24,7 +24,7 @@ from scd.token.errors import (
     TokenNotPresent,
     WrongKeyUsage,
 )
-from scd.token.model import DataObject, TokenId, TokenInfo, TokenObjects
+from scd.token.model import DataObject, DataRecord, TokenId, TokenInfo, TokenObjects
 from scd.token.port import DecryptRequest, GenerateRequest, ImportRequest, KeyAddress, SignRequest, TokenModule
 from scd.token.secrets import Pin
 from tests.fakes import fake_changes, fake_crypto
@@ -36,6 +36,7 @@ class Op(Enum):
     """The methods of the port."""
 
     TOKENS = "tokens"
+    TOKEN = "token"
     SLOTS_CHANGED = "slots_changed"
     OBJECTS = "objects"
     LOGIN = "login"
@@ -47,6 +48,7 @@ class Op(Enum):
     GENERATE = "generate"
     IMPORT_KEY = "import_key"
     DESTROY_KEY = "destroy_key"
+    MOVE_KEY = "move_key"
     WRITE_CERTIFICATE = "write_certificate"
     DELETE_CERTIFICATE = "delete_certificate"
     CHANGE_PIN = "change_pin"
@@ -121,6 +123,11 @@ class FakeModule(TokenModule):
         """See the port."""
         await self._begin(Call(Op.TOKENS))
         return tuple(token.info for token in self.slots if token.present)
+
+    async def token(self, token: TokenId) -> TokenInfo:
+        """See the port."""
+        await self._begin(Call(Op.TOKEN, token.label))
+        return self._find(token).info
 
     async def slots_changed(self) -> bool | None:
         """See the port."""
@@ -203,6 +210,10 @@ class FakeModule(TokenModule):
         """See the port."""
         fake_changes.destroy_key(await self._change(Op.DESTROY_KEY, key.token, key.cka_id), key)
 
+    async def move_key(self, key: KeyAddress, cka_id: bytes) -> None:
+        """See the port."""
+        fake_changes.move_key(await self._change(Op.MOVE_KEY, key.token, key.cka_id), key, cka_id)
+
     async def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None:
         """See the port."""
         there = await self._change(Op.WRITE_CERTIFICATE, token, cka_id)
@@ -243,11 +254,13 @@ class FakeModule(TokenModule):
     async def read_data(self, token: TokenId) -> tuple[DataObject, ...]:
         """See the port."""
         await self._begin(Call(Op.READ_DATA, token.label))
-        return tuple(DataObject(*entry) for entry in sorted(self._find(token).data.items()))
+        return _data(self._find(token))
 
-    async def write_data(self, token: TokenId, label: str, value: bytes | None) -> None:
+    async def write_data(self, token: TokenId, records: tuple[DataRecord, ...]) -> tuple[DataObject, ...]:
         """See the port."""
-        fake_changes.write_data(await self._change(Op.WRITE_DATA, token), label, value)
+        there = await self._change(Op.WRITE_DATA, token)
+        fake_changes.write_data(there, records)
+        return _data(there)
 
     async def _change(self, op: Op, token: TokenId, cka_id: bytes = b"") -> FakeToken:
         """The token, when it may be written to."""
@@ -291,6 +304,10 @@ class FakeModule(TokenModule):
                     _context_login(token, key, pin)
                 return key
         raise KeyNotFound(f'token "{token.label}" has no such private key')
+
+
+def _data(token: FakeToken) -> tuple[DataObject, ...]:
+    return tuple(DataObject(*entry) for entry in sorted(token.data.items()))
 
 
 def _context_login(token: FakeToken, key: FakeKey, pin: Pin | None) -> None:

@@ -18,7 +18,7 @@ from scd.token.errors import (
     TokenFailure,
     TokenReadOnly,
 )
-from scd.token.model import PinTries
+from scd.token.model import DataRecord, PinTries
 from scd.token.port import GenerateRequest
 from scd.token.secrets import Pin
 from tests.modules.beds import nss, softhsm
@@ -73,7 +73,7 @@ def refuse_everything(port: Port, kinds: tuple[type[TokenError], ...]) -> None:
         lambda: port.generate("nistp256", PLACE),
         lambda: port.take_in(imported("nistp256"), PLACE),
         lambda: port.module.write_certificate(token, key.cka_id, "mine", certify(key.public, "Written")),
-        lambda: port.module.write_data(token, "login", b"alice"),
+        lambda: port.module.write_data(token, (DataRecord("login", b"alice"),)),
     )
     for change in changes:
         port.run(port.module.tokens())

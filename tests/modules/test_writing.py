@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scd.token.model import Certificate, DataObject
+from scd.token.model import Certificate, DataObject, DataRecord
 from tests.modules.beds.bed import BedKey, Can
 from tests.modules.beds.tools import certify
 from tests.modules.port import REFUSALS, Port
@@ -80,11 +80,11 @@ def test_data_are_kept_changed_and_read_without_login(port: Port, load: Callable
     assert read(port) == ()
 
     for value in (b"alice", b"a longer value" * 30):
-        port.attempt(Can.KEEP_DATA, port.module.write_data(port.token, "login", value))
+        port.attempt(Can.KEEP_DATA, port.module.write_data(port.token, (DataRecord("login", value),)))
 
     kept = (DataObject("login", b"a longer value" * 30),) if Can.KEEP_DATA in port.bed.can else ()
     assert read(load()) == kept
-    port.run(port.module.write_data(port.token, "login", None))
+    port.run(port.module.write_data(port.token, (DataRecord("login", None),)))
     assert read(port) == ()
 
 

@@ -15,7 +15,7 @@ from scd.cryptoki.worker.spawn import spawn
 from scd.gcrypt.privkey import parse_private_key
 from scd.gcrypt.pubkey import PublicKey
 from scd.token.errors import KeyExists, ModuleCrashed, ModuleTimeout, TokenFailure
-from scd.token.model import KeyPair
+from scd.token.model import DataRecord, KeyPair
 from scd.token.port import GenerateRequest, ImportRequest, KeyAddress
 from tests.contract.subject import Subject
 from tests.harness.tokens import Minted
@@ -125,7 +125,7 @@ def test_a_full_disk_keeps_no_data(ending: Callable[[str], Subject]) -> None:
     own = ending("full at 0")
 
     with pytest.raises(TokenFailure, match="may be full"):
-        own.run(own.module.write_data(own.token("work"), "login", b"alice"))
+        own.run(own.module.write_data(own.token("work"), (DataRecord("login", b"alice"),)))
 
     assert own.run(own.module.read_data(own.token("work"))) == ()
 

@@ -14,7 +14,7 @@ from scd.token.secrets import Pin
 from tests.harness.onethread import OnOneThread
 from tests.unit.gcrypt.keytocard import KEYTOCARD
 from tests.worker.loop import in_loop
-from tests.worker.unchanging import Unchanging
+from tests.worker.unchanging import INFO, Unchanging
 from tests.worker.workers import TOKEN, config, sign
 
 PRIVATE, _ = parse_private_key(KEYTOCARD["ed25519"][1])
@@ -35,6 +35,10 @@ class Threads(Unchanging):
     def tokens(self) -> tuple[TokenInfo, ...]:
         self.note()
         return ()
+
+    def token(self, token: TokenId) -> TokenInfo:
+        self.note()
+        return INFO
 
     def slots_changed(self) -> bool | None:
         self.note()
@@ -73,16 +77,17 @@ async def test_every_call_is_made_on_the_thread_that_loaded_the_module() -> None
     module = await OnOneThread.load(factory, config())
     await module.slots_changed()
     await asyncio.gather(
-        module.tokens(), module.objects(TOKEN), module.login(TOKEN, None), module.logout(TOKEN),
+        module.tokens(), module.token(TOKEN), module.objects(TOKEN), module.login(TOKEN, None), module.logout(TOKEN),
         module.sign(sign(b"a")), module.decrypt(DecryptRequest(sign(b"a").key, b"b")),
         module.random(TOKEN, 1), module.generate(GenerateRequest(TOKEN, "rsa2048", b"\1", "", True, True)),
         module.import_key(ImportRequest(TOKEN, PRIVATE, b"\1", "", True, True)), module.destroy_key(sign(b"a").key),
         module.write_certificate(TOKEN, b"\1", "", b""), module.delete_certificate(TOKEN, b"\1"),
         module.change_pin(TOKEN, None, None), module.reset_pin(TOKEN, None, None), module.read_data(TOKEN),
-        module.write_data(TOKEN, "", None), module.change_so_pin(TOKEN, None, None), module.check_so_pin(TOKEN, None),
+        module.write_data(TOKEN, ()), module.move_key(sign(b"a").key, b"\2"),
+        module.change_so_pin(TOKEN, None, None), module.check_so_pin(TOKEN, None),
     )  # fmt: skip
     await module.close()
-    assert len(made[0].seen) == 21
+    assert len(made[0].seen) == 23
     assert len(set(made[0].seen)) == 1
     assert made[0].seen[0] != threading.get_ident()
 

@@ -23,7 +23,7 @@ from scd.token.errors import ModuleUnavailable, PinRequired, WrongKeyUsage
 from scd.token.model import TokenId, TokenInfo, TokenObjects
 from scd.token.port import DecryptRequest, SignRequest
 from scd.token.secrets import Pin
-from tests.worker.unchanging import Unchanging
+from tests.worker.unchanging import INFO, Unchanging
 
 DESCRIPTOR = 3
 SECRET = "not-for-any-log-602214"
@@ -184,6 +184,9 @@ class Misbehaving(Unchanging):
 
     def tokens(self) -> tuple[TokenInfo, ...]:
         return ()
+
+    def token(self, token: TokenId) -> TokenInfo:
+        return INFO
 
     def slots_changed(self) -> bool | None:
         return BEHAVIOUR[b"hang"]() == b"" if self._config.init_args == "hang in events" else None

@@ -11,6 +11,7 @@ from scd.token.errors import (
     PinRequired,
     SoPinIncorrect,
 )
+from scd.token.model import DataRecord
 from scd.token.port import GenerateRequest
 from scd.token.secrets import Pin
 from tests.fakes.fake_module import Op
@@ -22,7 +23,7 @@ from tests.worker.pools import Pool
 async def test_a_change_is_made_by_one_worker_that_is_logged_in(pool: Pool) -> None:
     pool.workers[1].slots[0].logged_in = True
     await pool.module.login(pool.token.id, pool.pin)
-    await pool.module.write_data(pool.token.id, "login", b"alice")
+    await pool.module.write_data(pool.token.id, (DataRecord("login", b"alice"),))
     assert sorted(pool.counts(Op.WRITE_DATA)) == [0, 0, 1]
 
 
@@ -30,7 +31,9 @@ async def test_a_change_is_made_by_one_worker_that_is_logged_in(pool: Pool) -> N
 async def test_changes_come_one_after_the_other(pool: Pool) -> None:
     await pool.module.login(pool.token.id, pool.pin)
     gates = [worker.hold(Op.WRITE_DATA) for worker in pool.workers]
-    writing = [asyncio.ensure_future(pool.module.write_data(pool.token.id, "n", b"%d" % n)) for n in range(2)]
+    writing = [
+        asyncio.ensure_future(pool.module.write_data(pool.token.id, (DataRecord("n", b"%d" % n),))) for n in range(2)
+    ]
     await asyncio.wait([asyncio.ensure_future(gate.reached.wait()) for gate in gates], return_when="FIRST_COMPLETED")
     assert sum(pool.counts(Op.WRITE_DATA)) == 1
     for gate in gates:

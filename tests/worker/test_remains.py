@@ -7,6 +7,7 @@ import pytest
 from scd.cryptoki.worker.remains import remains
 from scd.gcrypt.privkey import parse_private_key
 from scd.token.errors import ModuleCrashed, ModuleTimeout
+from scd.token.model import DataRecord
 from scd.token.port import METHODS, Call, GenerateRequest, ImportRequest
 from scd.token.secrets import Pin
 from tests.unit.gcrypt.keytocard import KEYTOCARD
@@ -21,15 +22,30 @@ CHANGES = {
         (ImportRequest(TOKEN, parse_private_key(KEYTOCARD["ed25519"][1])[0], b"\xaa\1", "", True, True),),
         "CKA_ID AA01, or half of it, may be",
     ),
+    "move_key": ((KEY, b"\xaa\1"), "a key may be under the CKA_ID 01, under AA01, or each half under another"),
     "destroy_key": ((KEY,), "CKA_ID 01, or half of it, may still be"),
     "write_certificate": ((TOKEN, b"\xaa\1", "", b""), "CKA_ID AA01 may be the old one, the new one, both or none"),
     "delete_certificate": ((TOKEN, b"\xaa\1"), "CKA_ID AA01 may still be"),
     "change_pin": ((TOKEN, Pin(b"1234"), Pin(b"2345")), "PIN may be the old or the new one"),
     "reset_pin": ((TOKEN, Pin(b"1234"), Pin(b"2345")), "PIN may be the old or the new one"),
     "change_so_pin": ((TOKEN, Pin(b"1234"), Pin(b"2345")), "security officer may be the old or the new one"),
-    "write_data": ((TOKEN, "login", b"alice"), "old value of login, the new one or none"),
+    "write_data": (
+        (TOKEN, (DataRecord("login", b"alice"), DataRecord("url", None))),
+        "old value of login, url, the new one or none",
+    ),
 }
-READS = {"tokens", "slots_changed", "objects", "algorithms", "logout", "sign", "decrypt", "random", "read_data"}
+READS = {
+    "tokens",
+    "token",
+    "slots_changed",
+    "objects",
+    "algorithms",
+    "logout",
+    "sign",
+    "decrypt",
+    "random",
+    "read_data",
+}
 
 
 def test_every_method_changes_something_or_only_reads() -> None:

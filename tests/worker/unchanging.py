@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from scd.gcrypt.pubkey import PublicKey, RsaPublicKey
-from scd.token.model import DataObject, TokenId
+from scd.token.model import DataObject, DataRecord, PinTries, TokenId, TokenInfo
 from scd.token.port import GenerateRequest, ImportRequest, KeyAddress
 from scd.token.secrets import Pin
 
 PUBLIC = RsaPublicKey(b"\x80" * 128, b"\1\0\1")
+INFO = TokenInfo(
+    TokenId("", "", "", ""), initialized=True, login_required=True, pin_initialized=True, pinpad=False,
+    write_protected=False, pin_tries=PinTries.FULL, pin_min=0, pin_max=0, logged_in=False, so_pin_tries=PinTries.FULL,
+)  # fmt: skip
 
 
 class Unchanging:
@@ -29,6 +33,9 @@ class Unchanging:
         return PUBLIC
 
     def destroy_key(self, key: KeyAddress) -> None:
+        self.note()
+
+    def move_key(self, key: KeyAddress, cka_id: bytes) -> None:
         self.note()
 
     def write_certificate(self, token: TokenId, cka_id: bytes, label: str, der: bytes) -> None:
@@ -53,5 +60,6 @@ class Unchanging:
         self.note()
         return ()
 
-    def write_data(self, token: TokenId, label: str, value: bytes | None) -> None:
+    def write_data(self, token: TokenId, records: tuple[DataRecord, ...]) -> tuple[DataObject, ...]:
         self.note()
+        return ()

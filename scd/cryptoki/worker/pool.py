@@ -19,13 +19,15 @@ from scd.token.errors import (
     TokenError,
 )
 from scd.token.model import TokenId, TokenInfo, TokenObjects
-from scd.token.port import REREAD, Call, TokenModule
+from scd.token.port import REREAD, Call, KeyAddress, TokenModule
 from scd.token.secrets import Pin
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 _WITH_LOGIN = frozenset({"sign", "decrypt"})
-_CHANGES = frozenset({"generate", "import_key", "destroy_key", "write_certificate", "delete_certificate", "write_data"})
+_CHANGES = frozenset(
+    {"generate", "import_key", "destroy_key", "move_key", "write_certificate", "delete_certificate", "write_data"}
+)
 _NEW_PINS = frozenset({"change_pin", "reset_pin", "change_so_pin"})  # who made the change keeps its login
 _REFUSED = (PinIncorrect, PinLengthInvalid, PinBlocked, PinNotSet)
 
@@ -78,9 +80,14 @@ class PooledModule(TokenModule):
         _, found = await self._tell(lambda worker: worker.tokens(), self._order(self._teller))
         for gone in self._logins.keys() - {info.id for info in found}:
             self._log_out_later(gone)
-        return tuple(
-            replace(info, logged_in=True) if not info.logged_in and self._holders(info.id) else info for info in found
-        )
+        return tuple(map(self._with_logins, found))
+
+    async def token(self, token: TokenId) -> TokenInfo:
+        """See the port. It is logged in when one worker is."""
+        return self._with_logins(await super().token(token))
+
+    def _with_logins(self, info: TokenInfo) -> TokenInfo:
+        return replace(info, logged_in=True) if not info.logged_in and self._holders(info.id) else info
 
     async def slots_changed(self) -> bool | None:
         """See the port. The teller's answer: it is the one whose listing counts."""
@@ -154,6 +161,11 @@ class PooledModule(TokenModule):
         await self._end_logins(token)
         async with self._one_login:
             await super().check_so_pin(token, so_pin)
+
+    async def move_key(self, key: KeyAddress, cka_id: bytes) -> None:
+        """See the port. The other workers would not notice what has changed in its place."""
+        await super().move_key(key, cka_id)
+        await self._all(lambda worker: worker.objects(key.token, REREAD))
 
     async def close(self) -> None:
         """See the port. All workers."""
@@ -246,10 +258,12 @@ class PooledModule(TokenModule):
         return min(candidates, key=lambda index: (not self.workers[index].available, self.workers[index].load))
 
     async def _all(
-        self, ask: Callable[[PoolWorker], Awaitable[None]], indexes: Sequence[int] | None = None
+        self, ask: Callable[[PoolWorker], Awaitable[object]], indexes: Sequence[int] | None = None
     ) -> list[BaseException | None]:
+        """How each of them failed, None where it did not."""
         chosen = range(len(self.workers)) if indexes is None else indexes
-        return await asyncio.gather(*(ask(self.workers[index]) for index in chosen), return_exceptions=True)
+        answers = await asyncio.gather(*(ask(self.workers[index]) for index in chosen), return_exceptions=True)
+        return [one if isinstance(one, BaseException) else None for one in answers]
 
 
 def _raise_first(outcomes: Sequence[BaseException | None]) -> None:

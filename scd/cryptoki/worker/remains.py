@@ -21,6 +21,9 @@ _REMAINS: Mapping[str, Callable[..., str]] = {
     "generate": lambda request: _NEW_KEY.format(_hex(request.cka_id)),
     "import_key": lambda request: _NEW_KEY.format(_hex(request.cka_id)),
     "destroy_key": lambda key: f"the key with the CKA_ID {_hex(key.cka_id)}, or half of it, may still be on the token",
+    "move_key": lambda key, cka_id: (
+        f"a key may be under the CKA_ID {_hex(key.cka_id)}, under {_hex(cka_id)}, or each half under another"
+    ),
     "write_certificate": lambda _token, cka_id, *_: (
         f"the certificate with the CKA_ID {_hex(cka_id)} may be the old one, the new one, both or none"
     ),
@@ -30,7 +33,9 @@ _REMAINS: Mapping[str, Callable[..., str]] = {
     "change_pin": lambda *_: "the PIN may be the old or the new one",
     "reset_pin": lambda *_: "the PIN may be the old or the new one",
     "change_so_pin": lambda *_: "the PIN of the security officer may be the old or the new one",
-    "write_data": lambda _token, label, _: f"the token may have the old value of {label}, the new one or none",
+    "write_data": lambda _token, records: (
+        f"the token may have the old value of {', '.join(one.label for one in records)}, the new one or none"
+    ),
 }
 """By method of the port; those that are not named change nothing."""
 

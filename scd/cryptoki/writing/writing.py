@@ -16,14 +16,18 @@ from scd.token.errors import InvalidData, NotSupported, PinRequired, TokenError,
 from scd.token.model import TokenInfo
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Writing:
-    """What every change needs: the token as it was before, a session to write with, and how to list it again."""
+    """What every change needs: the token as it was before, a session to write with, and how to list it again.
+
+    `is_listed`: it was listed after the change.
+    """
 
     native: Native
     held: HeldToken
     session: int
     relist: Callable[[], Listing]
+    is_listed: bool = False
 
     @property
     def about(self) -> str:
@@ -41,9 +45,11 @@ class Writing:
         return self.held.listing
 
     def look(self) -> Listing:
-        """All read again: handles may stand for other objects than before."""
+        """All read again: handles may stand for other objects than before. To be called after the last change."""
         self.held.listing.forget()
-        return self.relist()
+        listing = self.relist()
+        self.is_listed = True
+        return listing
 
     def create(self, template: Mapping[int, bytes], what: str) -> int:
         """C_CreateObject, of a kind of object that not every token keeps: NotSupported. Raises CkrError, too."""

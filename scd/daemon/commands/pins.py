@@ -92,11 +92,13 @@ async def checkpin(conn: Connection, args: Arguments) -> None:
     name, chv = (wanted["name"], wanted["chv"]) if wanted else (args.rest, None)
     await conn.service.rescan()
     card, key = await _named_card(conn, name)
+    if chv != "3" and (card.token.logged_in or not card.token.login_required):
+        return
     try:
         if chv == "3":
             conn.must_be_allowed_to_change(card)
             await PinChanges(conn.service.logins).check_officers(card, conn)
-        elif card.token.login_required:
+        else:
             await conn.service.check_pin(card, key, conn)
     finally:
         await conn.service.rescan(again=chv == "3")

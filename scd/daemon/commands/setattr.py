@@ -56,7 +56,7 @@ async def setattr_(conn: Connection, args: Arguments) -> None:
     if kept is not None and len(kept) > longest(label):
         raise CommandError(GpgErr.TOO_LARGE, f"{name} has room for {longest(label)} octets, not {len(kept)}")
     try:
-        await conn.service.record(card, label, kept, _PURPOSE, conn)
+        await conn.service.record(card, {label: kept}, _PURPOSE, conn)
     finally:
         await conn.service.logins.operation_done(card)
 

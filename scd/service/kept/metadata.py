@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from scd.service.finding.catalogue import Card
 from scd.service.kept.labels import longest
 from scd.service.kept.statefile import StateFile, StateFileError
-from scd.token.errors import InvalidData, NotSupported, TokenError, TokenFull, TokenReadOnly
-from scd.token.model import TokenId, TokenObjects
+from scd.token.errors import InvalidData, NotSupported, PinRequired, TokenError, TokenFull, TokenReadOnly
+from scd.token.model import DataObject, DataRecord, TokenId, TokenObjects
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +26,15 @@ _ELSEWHERE = (NotSupported, TokenReadOnly, TokenFull)
 
 _Place = tuple[str, TokenId]
 _Values = Mapping[str, bytes]
+_Records = Mapping[str, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What was read, and the listing the token had then: a token that was away has a new one."""
+    """What was on the token, what counts, and the listing the token had then: one that was away has a new one."""
 
     objects: TokenObjects
+    held: _Values
     values: _Values
 
 
@@ -61,63 +63,91 @@ class Metadata:
         forgotten = self._forgotten
         try:
             held = await _held(card)
+        except TokenError as error:
+            self._say(card, error)
+            return self._beside(card)
+        return self._noted(card, held, remember=forgotten == self._forgotten)  # else it was changed while it was read
+
+    def _noted(self, card: Card, held: _Values, *, remember: bool = True) -> _Values:
+        """What counts, where this is on the token."""
+        try:
             values = _merged(held, self._state.read(card.token.id))
         except StateFileError as error:
             self._say(card, error)
             return held
-        except TokenError as error:
-            self._say(card, error)
-            return self._beside(card)
-        if forgotten == self._forgotten:  # else it was changed while it was read
-            self._known[_place(card)] = _Known(card.objects, values)
+        if remember:
+            self._known[_place(card)] = _Known(card.objects, held, values)
         return values
 
-    async def write(self, card: Card, label: str, value: bytes | None, *, on_token: bool = True) -> None:
-        """Set one value, or delete it with None.
+    async def write(self, card: Card, records: _Records, *, on_token: bool = True) -> None:
+        """Set these values, None to delete one.
 
-        On the token if `on_token`, it is not write-protected and takes it, else in the state file. A token that has it
-        so already is left alone. Raises PinRequired for the caller to log in and call again, InvalidData for a label
-        that is none of ours and for a value that is too long, StateFileError, and the port's other errors.
+        All of them on the token if `on_token`, it is not write-protected and takes them, else in the state file. A
+        token that has them so already is left alone. What is there afterwards is known then, and not read again.
+        Raises PinRequired for the caller to log in and call again, InvalidData for a label that is none of ours and for
+        a value that is too long, StateFileError, and the port's other errors.
         """
-        if value is not None and len(value) > longest(label):
-            raise InvalidData(f"{label} has room for {longest(label)} octets, not {len(value)}")
-        held = (await _held(card)).get(label)
+        for label, value in records.items():
+            if value is not None and len(value) > longest(label):
+                raise InvalidData(f"{label} has room for {longest(label)} octets, not {len(value)}")
+        now: _Values | None = None
         try:
-            if on_token and not card.token.write_protected and await self._took(card, label, value, held):
-                await self._uncover(card, label, may_fail=value != held)
-            else:
-                await self._beside_it(card, label, value, held)
-        finally:
+            if on_token and not card.token.write_protected:
+                now = await self._put(card, records)
+            if now is None:
+                now = await self._put_beside(card, records)
+        except PinRequired:  # nothing was changed
+            raise
+        except BaseException:
             self.forget(card)
+            raise
+        self.forget(card)
+        self._noted(card, now)
 
     def forget(self, card: Card) -> None:
         """Read anew what the card has when it is asked for next."""
         self._forgotten += 1
         self._known.pop(_place(card), None)
 
-    async def _took(self, card: Card, label: str, value: bytes | None, held: bytes | None) -> bool:
-        """Whether the token has the value now."""
-        if value == held:
-            return True
+    async def _put(self, card: Card, records: _Records) -> _Values | None:
+        """What is on the token with these values, None where it does not take them.
+
+        Only what would not be written because the token has it so for all that is known is read first: it may have been
+        changed since.
+        """
+        known = self._known.get(_place(card))
+        held = known.held if known is not None and _differ(known.held, records) else await _held(card)
+        now = await self._written(card, records) if _differ(held, records) else held
+        if now is not None:
+            await self._uncover(card, records, held)
+        return now
+
+    async def _written(self, card: Card, records: _Records) -> _Values | None:
+        wanted = tuple(DataRecord(label, value) for label, value in records.items())
         try:
-            await card.module.module.write_data(card.token.id, label, value)
+            return _by_label(await card.module.module.write_data(card.token.id, wanted))
         except _ELSEWHERE as error:
-            log.info("token=%s op=write_data label=%s result=%s: kept in the home", card.token.id.label, label, error)
-            return False
-        return True
+            labels = ",".join(records)
+            log.info("token=%s op=write_data label=%s result=%s: kept in the home", card.token.id.label, labels, error)
+            return None
 
-    async def _beside_it(self, card: Card, label: str, value: bytes | None, held: bytes | None) -> None:
-        """Where the token has the value after all, the file says nothing."""
-        await self._keep(card, label, value if value != held else None)
-        await self._keep(card, label + _OVER, held if value != held else None)
+    async def _put_beside(self, card: Card, records: _Records) -> _Values:
+        """Where the token has a value after all, the file says nothing of it. Returns what is on the token."""
+        held = await _held(card)
+        for label, value in records.items():
+            differs = value != held.get(label)
+            await self._keep(card, label, value if differs else None)
+            await self._keep(card, label + _OVER, held.get(label) if differs else None)
+        return held
 
-    async def _uncover(self, card: Card, label: str, *, may_fail: bool) -> None:
-        """Take it out of the file, where it would not count beside a new value on the token if that failed."""
+    async def _uncover(self, card: Card, records: _Records, before: _Values) -> None:
+        """Take them out of the file, where they would not count beside new values on the token if that failed."""
         try:
-            await self._keep(card, label, None)
-            await self._keep(card, label + _OVER, None)
+            for label in records:
+                await self._keep(card, label, None)
+                await self._keep(card, label + _OVER, None)
         except StateFileError as error:
-            if not may_fail:
+            if any(value == before.get(label) for label, value in records.items()):
                 raise
             self._say(card, error)
 
@@ -146,9 +176,17 @@ def _place(card: Card) -> _Place:
 async def _held(card: Card) -> _Values:
     """What is on the token."""
     try:
-        return {one.label: one.value for one in await card.module.module.read_data(card.token.id)}
+        return _by_label(await card.module.module.read_data(card.token.id))
     except NotSupported:
         return {}
+
+
+def _by_label(data: Iterable[DataObject]) -> _Values:
+    return {one.label: one.value for one in data}
+
+
+def _differ(held: _Values, records: _Records) -> bool:
+    return any(held.get(label) != value for label, value in records.items())
 
 
 def _merged(held: _Values, beside: _Values) -> _Values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -13,7 +14,7 @@ from typing import Protocol, TypeVar
 from scd.service.finding.catalogue import Card, CardKey
 from scd.service.pins.pinkinds import USER, PinKind
 from scd.service.pins.prompts import pin_prompt, pinpad_prompt
-from scd.token.errors import PinLengthInvalid, PinRequired, TokenError, TokenNotPresent
+from scd.token.errors import PinLengthInvalid, PinRequired, TokenError
 from scd.token.model import PinTries, TokenId, TokenInfo
 from scd.token.secrets import Pin
 
@@ -65,10 +66,7 @@ class Question:
 
 async def present(card: Card) -> TokenInfo:
     """What the token says of itself now. Raises TokenNotPresent."""
-    for info in await card.module.module.tokens():
-        if info.id == card.token.id:
-            return info
-    raise TokenNotPresent(f'token "{card.token.id.label}" is not present')
+    return await card.module.module.token(card.token.id)
 
 
 @asynccontextmanager
@@ -128,34 +126,41 @@ class Dialogue:
         refusal.counted = refusal.counted or told
         return refusal.digest == self.digest(pin)
 
-    async def note_refused(self, question: Question, digest: bytes) -> None:
-        """The token has refused it. Looks what it tells of that, and says in the log if it was the last try."""
+    async def note_refused(self, question: Question, digest: bytes) -> TokenInfo | None:
+        """The token has refused it. Looks what it tells of that, and says in the log if it was the last try.
+
+        Returns what the token says of itself now, None where it says nothing.
+        """
         card, kind = question.card, question.kind
         refusal = self._refused[question.place] = _Refusal(digest, self._clock())
-        try:
-            tries = kind.tries(await present(card))
-        except TokenError:
-            tries = PinTries.FULL
+        info: TokenInfo | None = None
+        with contextlib.suppress(TokenError):
+            info = await present(card)
+        tries = kind.tries(info) if info is not None else PinTries.FULL
         refusal.counted = tries is not PinTries.FULL
         locked = f", and it is locked now: {kind.remedy}" if tries is PinTries.LOCKED else ""
-        log.warning("module=%s token=%s result=%s refused%s", card.module.name, card.token.id.label, kind.name, locked)
+        _warn(card, f"{kind.name} refused{locked}")
+        return info
 
     def forget(self, card: Card, *kinds: PinKind) -> None:
         """Any PIN may be right again: another one was set, or the token was away."""
         for kind in kinds:
             self._refused.pop((card.module.name, card.token.id, kind), None)
 
-    async def right(self, question: Question, ask: Asker, use: Callable[[Pin], Awaitable[T]]) -> T:
+    async def right(
+        self, question: Question, ask: Asker, use: Callable[[Pin], Awaitable[T]], info: TokenInfo | None = None
+    ) -> T:
         """Ask for the PIN and `use` it, again after a wrong one, with what the token says of its tries.
 
         A PIN the token refused last is not sent: whoever repeats it (a script, gpg's loopback mode) would only spend
-        the tries. The PIN is forgotten unless `use` hands it back. Raises Canceled, and `refused` or `blocked` of the
-        kind.
+        the tries. The PIN is forgotten unless `use` hands it back. `info`: what the token said of itself just now.
+
+        Raises Canceled, and `refused` or `blocked` of the kind.
         """
         card, kind, notice = question.card, question.kind, ""
         outside: bytes | None = None
         for _ in range(MOST_PROMPTS):
-            info = await present(card)
+            info = info or await present(card)
             kind.require_unlocked(info)
             text = pin_prompt(
                 card, question.key, question.purpose, kind.tries(info), notice, kind=kind, each=question.each
@@ -174,17 +179,15 @@ class Dialogue:
             try:
                 result = accepted = await use(pin)
             except kind.refused:
-                await self.note_refused(question, digest)
+                info = await self.note_refused(question, digest)
                 notice = f"The {kind.name} was refused."
             except kind.blocked:
-                log.warning(
-                    "module=%s token=%s result=%s locked: %s", card.module.name, info.id.label, kind.name, kind.remedy
-                )
+                _warn(card, f"{kind.name} locked: {kind.remedy}")
                 raise
             except PinRequired:
                 if question.each:
                     raise
-                notice = "The token had lost its login; it has to begin anew."
+                info, notice = None, "The token had lost its login; it has to begin anew."
             except PinLengthInvalid:
                 outside, notice = digest, "The token does not take a PIN of this length."
             else:
@@ -194,3 +197,7 @@ class Dialogue:
                 if result is not pin:
                     pin.forget()
         raise kind.refused(f'no right {kind.name} for token "{card.token.id.label}" in {MOST_PROMPTS} prompts')
+
+
+def _warn(card: Card, result: str) -> None:
+    log.warning("module=%s token=%s result=%s", card.module.name, card.token.id.label, result)

@@ -54,7 +54,7 @@ class Logins:
                     await card.module.module.login(card.token.id, None)
                 pin = None
             else:
-                pin = await self.with_pin(card, key, purpose, ask, lambda typed: self._accepted(card, typed))
+                pin = await self.with_pin(card, key, purpose, ask, lambda typed: self._accepted(card, typed), info=info)
             self._start_lease(card)
             return pin
 
@@ -68,7 +68,7 @@ class Logins:
 
     async def with_pin(
         self, card: Card, key: CardKey | None, purpose: str, ask: Asker, use: Callable[[Pin], Awaitable[T]],
-        *, each: bool = False,
+        *, each: bool = False, info: TokenInfo | None = None,
     ) -> T:  # fmt: skip
         """Ask for the PIN and `use` it; see `Dialogue.right`. `each`: it is for one use of a key, with no cache.
 
@@ -77,7 +77,8 @@ class Logins:
         question = Question(card, key, purpose, each=each)
         cache = None if each else self.cache
         if cache is not None:
-            tried = await self._with_cached_pin(cache, question, ask, use)
+            info = info or await present(card)
+            tried, info = await self._with_cached_pin(cache, question, ask, use, info)
             if tried is not None:
                 return tried[0]
 
@@ -87,36 +88,38 @@ class Logins:
                 await ask.cache_put(cache.slot(card), cache.seal(pin))
             return result
 
-        return await self.dialogue.right(question, ask, used)
+        return await self.dialogue.right(question, ask, used, info)
 
     async def _with_cached_pin(
-        self, cache: PinCache, question: Question, ask: Asker, use: Callable[[Pin], Awaitable[T]]
-    ) -> tuple[T] | None:
-        """The result with the PIN of the client's cache; None when there is none or it is refused, which ends it there.
+        self, cache: PinCache, question: Question, ask: Asker, use: Callable[[Pin], Awaitable[T]], info: TokenInfo
+    ) -> tuple[tuple[T] | None, TokenInfo | None]:
+        """The result with the PIN of the client's cache, None when there is none or it is refused, which ends it there;
+        and what is known of the token then, None where it is to be asked anew.
 
         It is tried once, and not at all after a wrong PIN: what is left of the tries belongs to the person.
         """
-        info = await present(question.card)
         if info.pin_tries is not PinTries.FULL:
-            return None
+            return None, info
         slot = cache.slot(question.card)
         pin = cache.unseal(await ask.cache_get(slot))
         if pin is None:
-            return None
+            return None, info
         used: tuple[T] | None = None
+        now: TokenInfo | None = info
         try:
             if not self.dialogue.is_refused(question, pin, info):
                 digest = self.dialogue.digest(pin)
                 try:
                     used = (await use(pin),)
                 except (PinIncorrect, PinLengthInvalid):
-                    await self.dialogue.note_refused(question, digest)
+                    now = await self.dialogue.note_refused(question, digest)
                 except PinRequired:
+                    now = None
                     log.info("token=%s op=login result=the token had lost it", info.id.label)
         finally:
             if used is None:  # whatever went wrong, it would be sent again and again with nobody looking on
                 await ask.cache_put(slot, None)
-        return used
+        return used, now
 
     def _start_lease(self, card: Card) -> None:
         self._cancel_timer(_place(card))

@@ -11,7 +11,7 @@ from scd.service.pins.dialogue import Asker, Question, at_pinpad, present
 from scd.service.pins.logins import Logins, require_user_pin
 from scd.service.pins.newpin import NewPin
 from scd.service.pins.pinkinds import OFFICER, USER, PinKind
-from scd.token.model import TokenId
+from scd.token.model import TokenId, TokenInfo
 from scd.token.port import TokenModule
 from scd.token.secrets import Pin
 
@@ -58,10 +58,12 @@ class PinChanges:
                 async with at_pinpad(question, info, ask, change.replaced):
                     await setter(token, None, None)
             else:
-                await self._with_both(question, change.replaced, ask, setter)
+                await self._with_both(question, change.replaced, ask, setter, info)
             await self._done(change, card, ask)
 
-    async def _with_both(self, question: Question, replaced: PinKind, ask: Asker, setter: _Setter) -> None:
+    async def _with_both(
+        self, question: Question, replaced: PinKind, ask: Asker, setter: _Setter, info: TokenInfo
+    ) -> None:
         token = question.card.token.id
         new = NewPin(self._logins.dialogue, question.card, replaced, ask)
 
@@ -69,7 +71,7 @@ class PinChanges:
             await new.store(lambda pin: setter(token, old, pin))
 
         try:
-            await self._logins.dialogue.right(question, ask, with_old)
+            await self._logins.dialogue.right(question, ask, with_old, info)
         finally:
             new.forget()
 
@@ -90,5 +92,5 @@ class PinChanges:
                 async with at_pinpad(question, info, ask):
                     await module.check_so_pin(token, None)
             else:
-                await self._logins.dialogue.right(question, ask, lambda pin: module.check_so_pin(token, pin))
+                await self._logins.dialogue.right(question, ask, lambda pin: module.check_so_pin(token, pin), info)
             self._logins.ended(card)

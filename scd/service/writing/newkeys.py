@@ -21,7 +21,7 @@ from scd.service.kept.labels import key_label
 from scd.service.operations import Service
 from scd.service.pins.logins import Asker
 from scd.service.writing.targets import Target
-from scd.token.errors import KeyExists, TokenError, TokenFailure, Unfinished, UnsupportedAlgorithm
+from scd.token.errors import KeyExists, NotSupported, TokenError, TokenFailure, Unfinished, UnsupportedAlgorithm
 from scd.token.port import GenerateRequest, ImportRequest, KeyAddress
 
 log = logging.getLogger(__name__)
@@ -90,8 +90,7 @@ class NewKeys:
             return None
         attachment = made(key.pair.public, self._common_time(card, told or _now()), encryption=role is ENCRYPT)
         if attachment != self._service.attachments.recorded(key):
-            record = key_label(key.pair.keygrip)
-            await self._service.record_beside(key.card, record, attachment.encoded())
+            await self._service.record_beside(key.card, {key_label(key.pair.keygrip): attachment.encoded()})
         return NewKey(key, attachment)
 
     def _common_time(self, card: Card, latest: int) -> int:
@@ -123,7 +122,7 @@ class NewKeys:
         card = order.target.card
 
         async def make(cka_id: bytes) -> PublicKey:
-            name = _label(order.target.role, cka_id)
+            name = _label(order.target.role, order.target.cka_id or cka_id)
             return await card.module.module.generate(
                 GenerateRequest(card.token.id, algorithm, cka_id, name, sign, decrypt)
             )
@@ -151,7 +150,7 @@ class NewKeys:
         card = order.target.card
 
         async def make(cka_id: bytes) -> PublicKey:
-            name = _label(order.target.role, cka_id)
+            name = _label(order.target.role, order.target.cka_id or cka_id)
             return await card.module.module.import_key(
                 ImportRequest(card.token.id, private, cka_id, name, sign, decrypt)
             )
@@ -186,18 +185,38 @@ class NewKeys:
         return NewKey(self._found(serial, key.pair.public), new.attachment)
 
     async def _under_id(self, order: Order, make: Make, purpose: str, ask: Asker) -> NewKey:
-        """Exactly the addressed key goes; that its successor can be made at all is tried out before."""
-        serial, old, cka_id = order.target.card.serial, order.target.present, order.target.cka_id or None
+        """Exactly the addressed key goes; its successor is whole, written down, and under its CKA_ID before."""
+        serial, old = order.target.card.serial, order.target.present
         self.require_place(order)
         places = [role.place for role in ROLES if old is not None and self._service.places.was_put(role, old)]
+        key = await self._made(serial, None if old else order.target.cka_id, make, purpose, ask)
         if old is not None:
-            rehearsed = await self._made(serial, None, make, purpose, ask)
-            await self._destroy(rehearsed, purpose, ask)
-            await self._destroy(old, purpose, ask)
-        key = await self._made(serial, cka_id, make, purpose, ask)
+            key = await self._moved(key, old, purpose, ask)
         new = NewKey(key, order.attachment(key.pair.public, encryption=_can_only_decrypt(key)))
-        await self._recorded_or_destroyed(new, dict.fromkeys(places, put(key)), purpose, ask)
+        records: Records = dict.fromkeys(places, put(key))
+        before = {label: self._service.data(key.card).get(label) for label in records}
+        await self._recorded_or_destroyed(new, records, purpose, ask)
+        if old is not None:
+            await self._make_way(old, key, before, purpose, ask)
         return NewKey(self._found(serial, key.pair.public), new.attachment)
+
+    async def _moved(self, new: CardKey, old: CardKey, purpose: str, ask: Asker) -> CardKey:
+        """The new key under the old one's CKA_ID, which both have until the old one goes: whatever happens in between,
+        no key is lost. It keeps its own where the two could not be told apart, and where the token changes no CKA_ID.
+        """
+        module, card, cka_id = new.card.module.module, new.card, old.pair.cka_id
+        shared = sum(key.pair.cka_id == cka_id for key in card.keys) > 1
+        try:
+            if not cka_id or shared or old.pair.always_authenticate:
+                raise NotSupported(f"another key could be taken for {old.keyref}")
+            await self._service.with_login(card, purpose, ask, lambda: module.move_key(new.address, cka_id))
+        except NotSupported as error:
+            log.info("token=%s %s keeps a CKA_ID of its own: %s", card.token.id.label, new.keyref, error)
+            return new
+        except TokenError as error:
+            await self._taken_back(new, f"beside {old.keyref}", error)
+            raise
+        return await self._listed(card.serial, new.pair.public)
 
     async def _made(self, serial: str, cka_id: bytes | None, make: Make, purpose: str, ask: Asker) -> CardKey:
         """The new key, listed. Without a CKA_ID the smallest free one is taken; hidden objects show after a login."""
@@ -214,23 +233,24 @@ class NewKeys:
                         raise
 
         public = await self._service.with_login(self._present(serial), purpose, ask, attempt)
-        await self._service.catalogue.relist(self._present(serial))
-        return self._found(serial, public)
+        return await self._listed(serial, public)
 
     async def _recorded_or_destroyed(self, new: NewKey, places: Records, purpose: str, ask: Asker) -> None:
         """Write down time and place; a key whose place cannot be written down would be lost in the crowd."""
         records: Records = {key_label(new.key.pair.keygrip): new.attachment.encoded(), **places}
         try:
-            for label, value in records.items():
-                await self._service.record(new.key.card, label, value, purpose, ask)
+            await self._service.record(new.key.card, records, purpose, ask)
         except TokenError as error:
-            try:
-                await new.key.card.module.module.destroy_key(new.key.address)
-            except TokenError:
-                raise Unfinished(
-                    f"the new key is on the token as {new.key.keyref}, but not in its place: {error}"
-                ) from error
+            await self._taken_back(new.key, "but not in its place", error)
             raise
+
+    @staticmethod
+    async def _taken_back(new: CardKey, where: str, error: TokenError) -> None:
+        """Destroy the new key, because of the error. Raises Unfinished if it stays."""
+        try:
+            await new.card.module.module.destroy_key(new.address)
+        except TokenError:
+            raise Unfinished(f"the new key is on the token as {new.keyref}, {where}: {error}") from error
 
     async def _make_way(self, old: CardKey, new: CardKey, before: Records, purpose: str, ask: Asker) -> None:
         """The old key goes. Where the token keeps it the new one goes instead, and all is as `before`, because a
@@ -247,8 +267,7 @@ class NewKeys:
             return
         try:
             await self._destroy(new, purpose, ask)
-            for label, value in before.items():
-                await self._service.record(new.card, label, value, purpose, ask)
+            await self._service.record(new.card, before, purpose, ask)
         except TokenError as error:
             both = f"both keys are on the token now, the old one as {old.keyref}, the new one as {new.keyref}"
             raise Unfinished(f"{both}: {failure}; {error}") from failure
@@ -270,7 +289,7 @@ class NewKeys:
         log.info("module=%s token=%s destroyed %s", old.card.module.name, old.card.token.id.label, old.keyref)
         await self._service.catalogue.relist(self._present(old.card.serial))
         try:
-            await self._service.record(old.card, key_label(old.pair.keygrip), None, purpose, ask)
+            await self._service.record(old.card, {key_label(old.pair.keygrip): None}, purpose, ask)
         except TokenError as error:  # it is of no key now, and harms nobody
             log.warning("what was written down of %s is still there: %s", old.keyref, error)
 
@@ -279,6 +298,11 @@ class NewKeys:
         if card is None:
             raise TokenFailure(f"the token {serial} has gone")
         return card
+
+    async def _listed(self, serial: str, public: PublicKey) -> CardKey:
+        """The key as the token lists it now."""
+        await self._service.catalogue.relist(self._present(serial))
+        return self._found(serial, public)
 
     def _found(self, serial: str, public: PublicKey) -> CardKey:
         for key in self._present(serial).keys:

@@ -13,7 +13,7 @@ from scd.token.errors import (
     TokenFull,
     TokenReadOnly,
 )
-from scd.token.model import DataObject
+from scd.token.model import DataObject, DataRecord
 from tests.fakes.keys import certificate
 from tests.unit.cryptoki.desk import PLACE, Desk
 from tests.unit.cryptoki.memory_token import FLAGS
@@ -27,7 +27,12 @@ def desk() -> Desk:
 class TestReadOnly:
     def test_a_write_protected_token_is_not_written_to(self) -> None:
         desk = Desk(flags=FLAGS | TokenFlag.WRITE_PROTECTED)
-        for change in (desk.generate, desk.take_in, desk.certify, lambda: desk.module.write_data(desk.id, "a", b"b")):
+        for change in (
+            desk.generate,
+            desk.take_in,
+            desk.certify,
+            lambda: desk.module.write_data(desk.id, (DataRecord("a", b"b"),)),
+        ):
             with pytest.raises(TokenReadOnly):
                 change()
         assert all(not flags & 2 for flags in desk.writes.opened.values())
@@ -88,18 +93,18 @@ class TestData:
     def test_a_value_that_cannot_be_changed_is_replaced(self, desk: Desk) -> None:
         desk.writes.fixed_values = True
         for value in (b"one", b"two"):
-            desk.module.write_data(desk.id, "login", value)
+            desk.module.write_data(desk.id, (DataRecord("login", value),))
         assert desk.data() == (DataObject("login", b"two"),)
         assert len(desk.token.objects) == 1
 
     def test_what_was_cut_off_is_cleared_by_the_next_change(self, desk: Desk) -> None:
         desk.writes.fixed_values = True
-        desk.module.write_data(desk.id, "login", b"one")
+        desk.module.write_data(desk.id, (DataRecord("login", b"one"),))
         desk.writes.fail_next("C_DestroyObject", "DEVICE_ERROR")
         with pytest.raises(TokenFailure):
-            desk.module.write_data(desk.id, "login", b"two")
+            desk.module.write_data(desk.id, (DataRecord("login", b"two"),))
         assert len(desk.data()) == 1
-        desk.module.write_data(desk.id, "login", b"three")
+        desk.module.write_data(desk.id, (DataRecord("login", b"three"),))
         assert desk.data() == (DataObject("login", b"three"),)
         assert len(desk.token.objects) == 1
 
@@ -107,7 +112,7 @@ class TestData:
     def test_a_token_that_keeps_no_data(self, desk: Desk, name: str) -> None:
         desk.writes.fail_next("C_CreateObject", *[name] * 3)
         with pytest.raises(NotSupported, match="keeps no data"):
-            desk.module.write_data(desk.id, "login", b"one")
+            desk.module.write_data(desk.id, (DataRecord("login", b"one"),))
         with pytest.raises(NotSupported, match="keeps no certificates"):
             desk.certify()
 
@@ -117,14 +122,14 @@ class TestData:
             {Attribute.APPLICATION: b"other", Attribute.LABEL: b"login", Attribute.VALUE: b"theirs"},
         )  # fmt: skip
         assert desk.data() == ()
-        desk.module.write_data(desk.id, "login", None)
+        desk.module.write_data(desk.id, (DataRecord("login", None),))
         assert len(desk.token.objects) == 1
 
     def test_other_programs_data_are_not_even_read(self, desk: Desk) -> None:
         """OpenSC asks the card for each value."""
         theirs = {Attribute.APPLICATION: b"other", Attribute.LABEL: b"login", Attribute.VALUE: b"theirs"}
         place = desk.token.add(ObjectClass.DATA, theirs)
-        desk.module.write_data(desk.id, "url", b"ours")
+        desk.module.write_data(desk.id, (DataRecord("url", b"ours"),))
         assert len(desk.data()) == 1
         assert desk.writes.values_read
         assert place not in desk.writes.values_read
@@ -138,11 +143,11 @@ class TestData:
 
     def test_a_value_that_is_not_kept_is_missed(self, desk: Desk) -> None:
         """SoftHSM 2.6.1 says CKR_OK on a full disk."""
-        desk.module.write_data(desk.id, "url", b"one")
+        desk.module.write_data(desk.id, (DataRecord("url", b"one"),))
         desk.writes.forgets = True
         for label in ("login", "url"):
             with pytest.raises(TokenFailure, match="not kept"):
-                desk.module.write_data(desk.id, label, b"two")
+                desk.module.write_data(desk.id, (DataRecord(label, b"two"),))
         assert desk.data() == (DataObject("url", b"one"),)
 
     @pytest.mark.parametrize("name", ["GENERAL_ERROR", "FUNCTION_FAILED"])
@@ -153,10 +158,10 @@ class TestData:
             desk.certify()
 
     def test_a_full_token_keeps_the_old_value(self, desk: Desk) -> None:
-        desk.module.write_data(desk.id, "login", b"one")
+        desk.module.write_data(desk.id, (DataRecord("login", b"one"),))
         desk.writes.fail_next("C_SetAttributeValue", "DEVICE_MEMORY")
         with pytest.raises(TokenFull):
-            desk.module.write_data(desk.id, "login", b"two")
+            desk.module.write_data(desk.id, (DataRecord("login", b"two"),))
         assert desk.data() == (DataObject("login", b"one"),)
 
 

@@ -40,7 +40,7 @@ class Bench:
         return dict(await self.metadata.of(await self.card()))
 
     async def write(self, value: bytes | None, label: str = NAME, *, on_token: bool = True) -> None:
-        await self.metadata.write(await self.card(), label, value, on_token=on_token)
+        await self.metadata.write(await self.card(), {label: value}, on_token=on_token)
 
     @property
     def beside(self) -> dict[str, bytes]:
@@ -339,7 +339,7 @@ def test_two_tokens_have_values_of_their_own() -> None:
         await catalogue.rescan()
         metadata = Metadata(StateFile(None))
         for card, name in zip(catalogue.cards, (b"one", b"two"), strict=True):
-            await metadata.write(card, NAME, name, on_token=False)
+            await metadata.write(card, {NAME: name}, on_token=False)
         assert [await metadata.of(card) for card in catalogue.cards] == [{NAME: b"one"}, {NAME: b"two"}]
 
     asyncio.run(body())
