@@ -272,9 +272,9 @@ class Connection:
             self.current = card.serial
         return card
 
-    async def key_name(self, name: str) -> str:
-        """What to call a key for the service. The client that asked for an absent card has a name from there."""
-        return name if self.stood_for is None else self.service.name_now(name, self.stood_for, await self.card())
+    async def key_name(self, name: str, absent: str) -> str:
+        """What to call a key for the service, if the client has its name from an absent card that it asked for."""
+        return self.service.name_now(name, absent, await self.card())
 
     async def need_card(self) -> Card:
         """As `card`, seen to be still there, or ERR: CARD_REMOVED as long as the one worked with before is gone and

@@ -275,7 +275,7 @@ class Service:
         use: Callable[[CardKey, Pin | None], Awaitable[bytes]],
     ) -> bytes:  # fmt: skip
         """`use` the key, on the next token that holds it when one has gone, or has only its public half."""
-        found, pin = await self.find(name, card), None
+        found, pin = self.known(name, card) or await self.find(name, card), None
         if not found:
             found, pin = await self._find_hidden(name, card, purpose, ask)
         if not found:
@@ -339,7 +339,9 @@ class Service:
         try:
             for _ in range(_LOGIN_ROUNDS):
                 try:
-                    return await self._at_pinpad(key, purpose, ask, use)
+                    if key.pair.always_authenticate and key.card.token.pinpad:
+                        return await self._at_pinpad(key, purpose, ask, use)
+                    return await use(key, None)
                 except PinRequired as need:
                     if need.context:
                         return await self._each_time(key, purpose, ask, use, fresh)
@@ -349,8 +351,7 @@ class Service:
             await self._look_behind_the_login(key.card)
             raise
         finally:
-            if fresh is not None:
-                fresh.forget()
+            _forgotten(fresh)
             await self.logins.operation_done(key.card, at_once=each_time)
 
     async def _each_time(
@@ -367,8 +368,6 @@ class Service:
         key: CardKey, purpose: str, ask: Asker, use: Callable[[CardKey, Pin | None], Awaitable[bytes]]
     ) -> bytes:
         """An always-authenticate key on a reader with a pin pad waits there for each use: say so."""
-        if not (key.pair.always_authenticate and key.card.token.pinpad):
-            return await use(key, None)
         text = f'{key.card.display}: enter the PIN at the reader to {purpose} with "{key.friendly_name}"'
         async with shown(text, ask):
             return await use(key, None)

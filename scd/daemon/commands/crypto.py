@@ -56,7 +56,7 @@ async def pkauth(conn: Connection, args: Arguments) -> None:
 
 
 async def _sign(conn: Connection, args: Arguments, hash_name: str | None, *, authenticate: bool) -> None:
-    key, data = await _what(conn, args)
+    key, data = await _key_id(conn, args), _data(conn)
     signature = await conn.service.sign(key, data, hash_name, await conn.card_for(key), conn, authenticate=authenticate)
     conn.send_data(signature)
 
@@ -64,7 +64,7 @@ async def _sign(conn: Connection, args: Arguments, hash_name: str | None, *, aut
 @command("PKDECRYPT <keyid>|<keygrip>")
 async def pkdecrypt(conn: Connection, args: Arguments) -> None:
     """Decrypt the data of SETDATA: RSA gives the plaintext, ECDH the shared point. Asks for the PIN when needed."""
-    key, data = await _what(conn, args)
+    key, data = await _key_id(conn, args), _data(conn)
     plain = await conn.service.decrypt(key, data, await conn.card_for(key), conn)
     conn.status("PADDING", "0")
     conn.send_data(plain)
@@ -78,14 +78,13 @@ async def random(conn: Connection, args: Arguments) -> None:
     conn.send_data(await conn.service.random(await conn.need_card(), int(args.rest)))
 
 
-async def _what(conn: Connection, args: Arguments) -> tuple[str, bytes]:
-    key = await _key_id(conn, args)
+def _data(conn: Connection) -> bytes:
     if not conn.data:
         raise CommandError(GpgErr.NO_DATA, "SETDATA comes first")
-    return key, bytes(conn.data)
+    return bytes(conn.data)
 
 
 async def _key_id(conn: Connection, args: Arguments) -> str:
     if not args.rest:
         raise CommandError(GpgErr.ASS_PARAMETER, "the key's id is missing")
-    return await conn.key_name(args.rest)
+    return args.rest if conn.stood_for is None else await conn.key_name(args.rest, conn.stood_for)
