@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -64,6 +65,8 @@ class App:
         tasks.log_the_rest()
         try:
             self._open()
+            gc.freeze()
+            gc.enable()  # see __main__.py
             await self._daemon.ended()
             await self._wind_up()
         finally:

@@ -28,10 +28,8 @@ _RSA_SIZES = (2048, 3072, 4096)  # those GnuPG offers
 _BY_FAMILY = {
     Family.WEIERSTRASS: (Mechanism.EC_KEY_PAIR_GEN,),
     Family.EDWARDS: (Mechanism.EC_EDWARDS_KEY_PAIR_GEN,),
-    Family.MONTGOMERY: (
-        Mechanism.EC_MONTGOMERY_KEY_PAIR_GEN,
-        Mechanism.EC_EDWARDS_KEY_PAIR_GEN,
-    ),  # the latter: SoftHSM 2.6.1
+    # The latter: SoftHSM 2.6.1.
+    Family.MONTGOMERY: (Mechanism.EC_MONTGOMERY_KEY_PAIR_GEN, Mechanism.EC_EDWARDS_KEY_PAIR_GEN),
 }
 _OF_EXACT_BITS = (Mechanism.RSA_PKCS_KEY_PAIR_GEN, Mechanism.EC_KEY_PAIR_GEN)
 # PKCS#11 v3.0 §2.3.3 names these curves by PrintableString, or by the object identifiers of RFC 8410.
@@ -147,7 +145,5 @@ def _promises(native: Native, held: HeldToken, mechanism: int, bits: int) -> boo
         info = mechanism_info(native, held.slot, mechanism)
     except CkrError:
         return True
-    slack = (
-        1 if mechanism in (Mechanism.EC_EDWARDS_KEY_PAIR_GEN, Mechanism.EC_MONTGOMERY_KEY_PAIR_GEN) else 0
-    )  # 255 or 256: both are said
+    slack = 0 if mechanism in _OF_EXACT_BITS else 1  # of Curve25519 both 255 and 256 are said
     return not info.largest or (info.smallest <= bits + slack and bits <= info.largest)
