@@ -24,7 +24,7 @@ def start(op: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
 
 async def together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """What these give, done at the same time; one alone needs no task of its own."""
-    return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
+    return await asyncio.gather(*works) if len(works) > 1 else [await one for one in works]
 
 
 def _ended(op: str, task: asyncio.Task[Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 import pytest
 
@@ -81,3 +81,27 @@ def test_what_nobody_hears_of_is_logged_without_the_arguments_of_callbacks(caplo
     run(body)
     said = [record.getMessage() for record in caplog.records]
     assert said == ["op=loop result=a callback failed", "op=loop result=Task exception was never retrieved"]
+
+
+def test_what_is_done_together_is_given_in_order_and_one_alone_begins_no_task() -> None:
+    async def body() -> None:
+        second_came = asyncio.Event()
+
+        async def first() -> str:
+            await second_came.wait()  # only if both go on at the same time
+            return "first"
+
+        async def second() -> str:
+            second_came.set()
+            return "second"
+
+        async def mine() -> bool:
+            return asyncio.current_task() is caller
+
+        caller = asyncio.current_task()
+        assert await tasks.together([first(), second()]) == ["first", "second"]
+        assert await tasks.together([mine()]) == [True]
+        nothing: list[Coroutine[None, None, str]] = []
+        assert await tasks.together(nothing) == []
+
+    run(body)

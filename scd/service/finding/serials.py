@@ -27,6 +27,7 @@ def _escape(part: str) -> str:
     )
 
 
+@lru_cache
 def short_serial(token: TokenId) -> str:
     """Eight hex digits: the first four octets of the SHA-1 of the serialised token id (gnupg-pkcs11-scd 0.10).
 
