@@ -52,6 +52,17 @@ def test_a_value_is_deleted_and_the_others_stay(own: Subject) -> None:
     assert read(own) == {"url": b"u"}
 
 
+def test_several_records_are_written_at_once_and_told(own: Subject) -> None:
+    own.login("empty")
+    for label in ("login", "url"):
+        write(own, label, b"old")
+    records = (DataRecord("login", b"new"), DataRecord("url", None), DataRecord("name", b"Joe"))
+    told = own.run(own.module.write_data(own.token("empty"), records))
+    assert told == (DataObject("login", b"new"), DataObject("name", b"Joe"))
+    assert own.run(own.module.write_data(own.token("empty"), records)) == told
+    assert own.run(own.module.read_data(own.token("empty"))) == told
+
+
 def test_nothing_to_delete_is_a_success(own: Subject) -> None:
     own.login("empty")
     write(own, "login", None)

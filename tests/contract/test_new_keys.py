@@ -239,6 +239,30 @@ def test_a_place_is_free_again_after_its_key(own: Subject) -> None:
     works(own, second.public)
 
 
+def test_a_key_is_moved_under_another_key_s_id_and_each_stays_itself(own: Subject) -> None:
+    """As when one takes the place of the other, which goes last."""
+    own.login("empty")
+    old, new = own.generate("empty", "nistp256", ID), own.generate("empty", "nistp256", b"\x55")
+    own.run(own.module.move_key(address(own, "empty", b"\x55", new.public), ID))
+    assert {(one.public, one.cka_id) for one in own.objects("empty").keys} == {(old.public, ID), (new.public, ID)}
+    works(own, new.public)
+    own.run(own.module.destroy_key(address(own, "empty", ID, old.public)))
+    (left,) = own.objects("empty").keys
+    assert (left.public, left.cka_id) == (new.public, ID)
+    works(own, new.public)
+
+
+def test_only_exactly_this_key_is_moved(own: Subject) -> None:
+    own.login("work")
+    key = own.address("work", "work-p256")
+    before = own.objects("work")
+    with pytest.raises(KeyNotFound):
+        own.run(own.module.move_key(KeyAddress(key.token, b"\x55", key.public), ID))
+    with pytest.raises(InvalidData):
+        own.run(own.module.move_key(key, b""))
+    assert own.objects("work").keys == before.keys
+
+
 def test_changes_want_the_login_first(own: Subject) -> None:
     work = own.token("work")
     key = own.address("work", "work-p256")
@@ -246,6 +270,7 @@ def test_changes_want_the_login_first(own: Subject) -> None:
         own.module.generate(GenerateRequest(work, "nistp256", ID, "new", True, True)),
         own.module.import_key(ImportRequest(work, imported("nistp256"), ID, "new", True, True)),
         own.module.destroy_key(key),
+        own.module.move_key(key, ID),
         own.module.write_certificate(work, ID, "new", b""),
         own.module.delete_certificate(work, key.cka_id),
         own.module.write_data(work, (DataRecord("login", b"alice"),)),

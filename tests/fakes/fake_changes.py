@@ -13,7 +13,6 @@ from scd.token.errors import (
     InvalidData,
     KeyExists,
     KeyNotFound,
-    NotSupported,
     PinLengthInvalid,
     PinRequired,
     PinUnsuitable,
@@ -176,10 +175,7 @@ def delete_certificate(token: FakeToken, cka_id: bytes) -> None:
 def move_key(token: FakeToken, address: KeyAddress, cka_id: bytes) -> None:
     """See the port."""
     _require_id(cka_id)
-    key = _addressed(token, address)
-    if token.fixed_ids:
-        raise NotSupported(f'token "{token.label}" changes no CKA_ID')
-    key.cka_id = cka_id
+    _addressed(token, address).cka_id = cka_id
 
 
 def write_data(token: FakeToken, records: tuple[DataRecord, ...]) -> None:

@@ -73,7 +73,6 @@ class FakeToken:
     algorithms: tuple[str, ...] | None = None
     has_random: bool = True
     full: bool = False
-    fixed_ids: bool = False
     data: dict[str, bytes] = field(default_factory=dict)
     twin: int = 0
 

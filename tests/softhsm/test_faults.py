@@ -143,3 +143,20 @@ def test_a_module_that_hangs_is_ended(
         own.run(change(own))
 
     assert_whole(own, before)
+
+
+@pytest.mark.parametrize(
+    "moment", ["before C_SetAttributeValue 1", "after C_SetAttributeValue 1", "after C_SetAttributeValue 2"]
+)
+def test_power_lost_while_a_key_is_moved_costs_no_other_key(ending: Callable[[str], Subject], moment: str) -> None:
+    """The old key, whose CKA_ID it gets, goes only after this."""
+    own = ending(moment)
+    old, new = own.run(generating(own)), own.run(generating(own, OTHER_PLACE))
+    address = KeyAddress(own.token("work"), OTHER_PLACE, new)
+
+    with pytest.raises(ModuleCrashed, match="a key may be under the CKA_ID"):
+        own.run(own.module.move_key(address, PLACE))
+
+    own.login("work")
+    assert own.sign(KeyAddress(own.token("work"), PLACE, old), bytes(32))
+    assert all(one.reason for one in own.objects("work").skipped)
