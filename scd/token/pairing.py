@@ -15,10 +15,10 @@ from functools import cached_property
 from scd.gcrypt.pubkey import PublicKey
 from scd.token.model import Certificate, KeyPair, Skipped
 
-Place = tuple[bytes, str]
+SharedId = tuple[bytes, str]
 """A CKA_ID and a family: the keys of one kind under one id."""
-Proposals = dict[Place, dict[bytes, PublicKey]]
-"""By place, then by keygrip."""
+Proposals = dict[SharedId, dict[bytes, PublicKey]]
+"""By shared CKA_ID, then by keygrip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class PrivateObject:
     not_of: frozenset[bytes] = frozenset()
 
     @property
-    def place(self) -> Place:
+    def shared_id(self) -> SharedId:
         """Where its public half is looked for when it does not show one."""
         return self.cka_id, self.family
 
@@ -164,14 +164,14 @@ class _Work:
         self.result.candidates = {grip: [Candidates(tuple(members))] for grip, members in own.items()}
 
     def add_silent(self) -> None:
-        """Those of one place are each a candidate for every public key there: their first use tells which is whose."""
+        """Those of one CKA_ID are candidates for every public key with it: their first use tells which is whose."""
         owned = set(self.result.candidates)
-        alike: dict[tuple[Place, frozenset[bytes]], list[PrivateObject]] = {}
+        alike: dict[tuple[SharedId, frozenset[bytes]], list[PrivateObject]] = {}
         for one in self.private:
             if one.public is None:
-                alike.setdefault((one.place, one.not_of), []).append(one)
-        for (place, not_of), members in alike.items():
-            proposed = self._proposed(place, not_of, owned)
+                alike.setdefault((one.shared_id, one.not_of), []).append(one)
+        for (shared, not_of), members in alike.items():
+            proposed = self._proposed(shared, not_of, owned)
             group = Candidates(tuple(members))
             for grip, key in proposed.items():
                 self.publics.setdefault(grip, key)
@@ -179,14 +179,14 @@ class _Work:
             if not proposed:
                 self._skip_unpaired(members)
 
-    def _proposed(self, place: Place, not_of: frozenset[bytes], owned: set[bytes]) -> dict[bytes, PublicKey]:
+    def _proposed(self, shared: SharedId, not_of: frozenset[bytes], owned: set[bytes]) -> dict[bytes, PublicKey]:
         """The public keys for private ones that do not show their own.
 
         A public key object is believed before a certificate, which may be a stranger's, and one without a private key
         before one that has its own, of which this may be a second object.
         """
         for table in (self.objects_by_id, self.certified_by_id):
-            possible = {grip: key for grip, key in table.get(place, {}).items() if grip not in not_of}
+            possible = {grip: key for grip, key in table.get(shared, {}).items() if grip not in not_of}
             free = {grip: key for grip, key in possible.items() if grip not in owned}
             if possible:
                 return free or possible

@@ -77,7 +77,7 @@ class Listing:
     def forget_private(self) -> None:
         """The login is gone, and the private objects' handles with it: their numbers may come back for other keys."""
         self.groups, self.proofs = {}, Proofs()
-        self.read = {place: one for place, one in self.read.items() if place[0] != ObjectClass.PRIVATE_KEY}
+        self.read = {at: one for at, one in self.read.items() if at[0] != ObjectClass.PRIVATE_KEY}
 
     def disprove(self) -> None:
         """A login holds: for what shows no private key now, none will be presumed when it has ended."""
@@ -163,13 +163,13 @@ def _as_able(key: KeyPair, mechanisms: frozenset[int]) -> KeyPair:
 
 
 def _read_new(listing: Listing, native: Native, session: int, present: list[tuple[int, int]]) -> None:
-    before = {place: one for place, one in listing.read.items() if place not in listing.unsure}
+    before = {at: one for at, one in listing.read.items() if at not in listing.unsure}
     listing.read, listing.unsure = {}, set()
-    for place in present:
-        one, is_sure = (before[place], True) if place in before else _read(native, session, *place)
-        listing.read[place] = one
+    for at in present:
+        one, is_sure = (before[at], True) if at in before else _read(native, session, *at)
+        listing.read[at] = one
         if not is_sure:
-            listing.unsure.add(place)
+            listing.unsure.add(at)
 
 
 def _read(native: Native, session: int, kind: int, handle: int) -> tuple[_Read, bool]:

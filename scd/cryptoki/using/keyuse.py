@@ -46,7 +46,7 @@ class _AnotherKey(KeyNotFound):
 
 
 class _NobodysKey(_AnotherKey):
-    """What the private key gave fits no public key of its place, for the first time: the answer may have been wrong."""
+    """What the key gave fits no public key with its CKA_ID, for the first time: the answer may have been wrong."""
 
 
 @dataclass(slots=True)
@@ -160,7 +160,7 @@ class KeyUse:
     def _another(self, one: PrivateObject, is_of: Callable[[PublicKey], bool]) -> _AnotherKey:
         """Find out whose it is instead, and remember that for the next listing."""
         listing = self.held.listing
-        proposals = listing.proposals.get(one.place, {})
+        proposals = listing.proposals.get(one.shared_id, {})
         others = {grip: key for grip, key in proposals.items() if grip != self.key.keygrip}
         owner = next((key for key in others.values() if is_of(key)), None)
         kind = _AnotherKey

@@ -202,11 +202,11 @@ def _guarded(work: Callable[[], Reply]) -> Reply:
         return Failure.of(error)
     except Exception as error:  # one of the three loops that must live
         # Not the exception's own text: it may quote what it was given.
-        logging.getLogger(__name__).error("op=worker result=%s %s", type(error).__name__, _places(error))
+        logging.getLogger(__name__).error("op=worker result=%s %s", type(error).__name__, _where(error))
         return Failure.of(TokenFailure(f"internal error in the worker: {type(error).__name__}"))
 
 
-def _places(error: Exception) -> str:
+def _where(error: Exception) -> str:
     """Where it happened, innermost last, without source lines and values."""
     frames = traceback.extract_tb(error.__traceback__)
     return " ".join(f"{os.path.basename(one.filename)}:{one.lineno}:{one.name}" for one in frames)

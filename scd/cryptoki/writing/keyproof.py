@@ -71,7 +71,7 @@ def belongs(writing: Writing, one: PrivateObject, public: PublicKey) -> bool:
 
 def _only_choice(writing: Writing, one: PrivateObject, public: PublicKey, name: str) -> bool:
     """Yes, or WrongKeyUsage."""
-    if len(writing.listing.candidates(public.keygrip)) == 1 == len(writing.listing.proposals[one.place]):
+    if len(writing.listing.candidates(public.keygrip)) == 1 == len(writing.listing.proposals[one.shared_id]):
         return True
     raise WrongKeyUsage(f"{writing.about}: several keys share a CKA_ID, and whose half the {name} is cannot be tried")
 

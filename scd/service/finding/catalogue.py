@@ -13,10 +13,13 @@ from functools import cached_property
 from scd.service.finding.registry import NOTHING, RegisteredModule, Registry
 from scd.service.finding.serials import display_serial, helper_id, keyref, wire_serial
 from scd.service.finding.usage import capabilities
-from scd.token.model import Certificate, KeyPair, TokenInfo, TokenObjects
+from scd.token.model import Certificate, KeyPair, TokenId, TokenInfo, TokenObjects
 from scd.token.port import KeyAddress
 
 log = logging.getLogger(__name__)
+
+Whereabouts = tuple[str, TokenId]
+"""A module's name and one of its tokens."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,11 @@ class Card:
     token: TokenInfo
     serial: str
     objects: TokenObjects
+
+    @property
+    def whereabouts(self) -> Whereabouts:
+        """By what the card is known in tables, whatever it shows: two modules may have equal tokens."""
+        return self.module.name, self.token.id
 
     @property
     def display(self) -> str:

@@ -84,14 +84,14 @@ class HiddenKeys:
         hiding = list(self._hiding(first))
         if not hiding:
             return
-        stubs = [(stub, [(self._card_of(*place), place[1]) for place in stub.places]) for stub in self._stubs.all()]
+        stubs = [(stub, [(self._card_of(*one), one[1]) for one in stub.on_cards]) for stub in self._stubs.all()]
         for card in hiding:
             visible = {key.keygrip_hex for key in card.keys}
             shown = self._shown.get(card.serial)
             publics = dict(shown or {})
             names: dict[str, frozenset[str]] = {}
-            for stub, places in stubs:
-                here = frozenset(name for where, name in places if where is card)
+            for stub, on_cards in stubs:
+                here = frozenset(name for where, name in on_cards if where is card)
                 if here and stub.public is not None and (shown is None or stub.keygrip_hex in shown):
                     publics[stub.keygrip_hex], names[stub.keygrip_hex] = stub.public, here
             for grip, public in publics.items():

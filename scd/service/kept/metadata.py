@@ -11,11 +11,11 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from scd.service.finding.catalogue import Card
+from scd.service.finding.catalogue import Card, Whereabouts
 from scd.service.kept.labels import longest
 from scd.service.kept.statefile import StateFile, StateFileError
 from scd.token.errors import InvalidData, NotSupported, PinRequired, TokenError, TokenFull, TokenReadOnly
-from scd.token.model import DataObject, DataRecord, TokenId, TokenObjects
+from scd.token.model import DataObject, DataRecord, TokenObjects
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,6 @@ _OVER = " over"
 
 _ELSEWHERE = (NotSupported, TokenReadOnly, TokenFull)
 
-_Place = tuple[str, TokenId]
 _Values = Mapping[str, bytes]
 _Records = Mapping[str, bytes | None]
 
@@ -43,13 +42,13 @@ class Metadata:
 
     def __init__(self, state: StateFile) -> None:
         self._state = state
-        self._known: dict[_Place, _Known] = {}
-        self._said: dict[_Place, str] = {}
+        self._known: dict[Whereabouts, _Known] = {}
+        self._said: dict[Whereabouts, str] = {}
         self._forgotten = 0
 
     def known(self, card: Card) -> Mapping[str, bytes] | None:
         """What was read of the card; None where it has to be read."""
-        known = self._known.get(_place(card))
+        known = self._known.get(card.whereabouts)
         return known.values if known is not None and known.objects is card.objects else None
 
     async def of(self, card: Card) -> Mapping[str, bytes]:
@@ -76,7 +75,7 @@ class Metadata:
             self._say(card, error)
             return held
         if remember:
-            self._known[_place(card)] = _Known(card.objects, held, values)
+            self._known[card.whereabouts] = _Known(card.objects, held, values)
         return values
 
     async def write(self, card: Card, records: _Records, *, on_token: bool = True) -> None:
@@ -107,7 +106,7 @@ class Metadata:
     def forget(self, card: Card) -> None:
         """Read anew what the card has when it is asked for next."""
         self._forgotten += 1
-        self._known.pop(_place(card), None)
+        self._known.pop(card.whereabouts, None)
 
     async def _put(self, card: Card, records: _Records) -> _Values | None:
         """What is on the token with these values, None where it does not take them.
@@ -115,7 +114,7 @@ class Metadata:
         Only what would not be written because the token has it so for all that is known is read first: it may have been
         changed since.
         """
-        known = self._known.get(_place(card))
+        known = self._known.get(card.whereabouts)
         held = known.held if known is not None and _differ(known.held, records) else await _held(card)
         now = await self._written(card, records) if _differ(held, records) else held
         if now is not None:
@@ -164,13 +163,9 @@ class Metadata:
 
     def _say(self, card: Card, error: TokenError) -> None:
         """Once for each card, until there is something else to say."""
-        if self._said.get(_place(card)) != str(error):
-            self._said[_place(card)] = str(error)
+        if self._said.get(card.whereabouts) != str(error):
+            self._said[card.whereabouts] = str(error)
             log.warning("module=%s token=%s op=read_data result=%s", card.module.name, card.token.id.label, error)
-
-
-def _place(card: Card) -> _Place:
-    return card.module.name, card.token.id
 
 
 async def _held(card: Card) -> _Values:

@@ -31,7 +31,7 @@ _FILE_NAME = re.compile(r"([0-9A-F]{40})\.key")
 _KYBER = re.compile(rb"private-key\s*\((?:\d+:)?(?:kyber|ml-?kem)", re.IGNORECASE)
 """The beginning of such a key in all of gpg-agent's forms: `Key: (private-key (kyber768 …`, `(8:kyber768`."""
 
-Place = tuple[str, str]
+OnCard = tuple[str, str]
 """A card's serial number and a key's name on it, both in upper case."""
 
 
@@ -40,7 +40,7 @@ class Stub:
     """One key's stub: where the key was seen, and its public half, which is that of the keygrip; None if not shown."""
 
     keygrip_hex: str
-    places: frozenset[Place]
+    on_cards: frozenset[OnCard]
     public: PublicKey | None
 
 
@@ -55,7 +55,7 @@ class Stubs:
         """The card for a client that asks for the absent `serial`: the first that holds a key whose stub names it."""
         wanted = serial.upper()
         for card in cards:
-            if any(wanted == named for key in card.keys for named, _ in self.places(key.keygrip_hex)):
+            if any(wanted == named for key in card.keys for named, _ in self.on_cards(key.keygrip_hex)):
                 log.info("card=%s stands in for %s", card.serial, wanted)
                 return card
         return None
@@ -63,11 +63,11 @@ class Stubs:
     def key(self, serial: str, name: str, keys: Iterable[CardKey]) -> CardKey | None:
         """The first of `keys` that was called `name` on the card `serial`, by its stub."""
         wanted = (serial.upper(), name.upper())
-        return next((key for key in keys if wanted in self.places(key.keygrip_hex)), None)
+        return next((key for key in keys if wanted in self.on_cards(key.keygrip_hex)), None)
 
-    def places(self, keygrip_hex: str) -> frozenset[Place]:
+    def on_cards(self, keygrip_hex: str) -> frozenset[OnCard]:
         """Where the key's stub says that it is; none without a stub, or for one that cannot be read."""
-        return self.stub(keygrip_hex).places
+        return self.stub(keygrip_hex).on_cards
 
     def stub(self, keygrip_hex: str) -> Stub:
         """All that the key's stub says."""
@@ -93,7 +93,7 @@ class Stubs:
         except OSError:  # a home without keys
             return []
         grips = sorted(match[1] for name in names if (match := _FILE_NAME.fullmatch(name)))
-        return [stub for stub in map(self.stub, grips) if stub.places]
+        return [stub for stub in map(self.stub, grips) if stub.on_cards]
 
     def has_kyber_key(self) -> bool:
         """Whether gpg-agent may come for one half of a Kyber key: the other half has to be a file of its own (2.5)."""
@@ -119,20 +119,20 @@ def _content(path: str, length: int = -1) -> bytes:
 
 def _read(grip: str, octets: bytes, path: str) -> Stub:
     """What was found before the first thing that is malformed counts; a public key only if it is that of the name."""
-    places: set[Place] = set()
+    on_cards: set[OnCard] = set()
     public: PublicKey | None = None
     try:
         for found in _said(octets):
             if isinstance(found, tuple):
-                places.add(found)
+                on_cards.add(found)
             elif found.keygrip.hex().upper() == grip:
                 public = found
     except ValueError as error:
         log.info("op=stub file=%s result=%s", path, reason(error))
-    return Stub(grip, frozenset(places), public)
+    return Stub(grip, frozenset(on_cards), public)
 
 
-def _said(stub: bytes) -> Iterator[Place | PublicKey]:
+def _said(stub: bytes) -> Iterator[OnCard | PublicKey]:
     """Both of gpg-agent's forms (GnuPG 2.2, agent/findkey.c): `Token:` lines and `Key:`, or an S-expression alone.
 
     A private key that is no stub is not parsed. Raises ValueError.
@@ -144,7 +144,7 @@ def _said(stub: bytes) -> Iterator[Place | PublicKey]:
     for name, value in _entries(stub):
         words = value.split()
         if name == b"token" and len(words) >= 2:
-            yield _place(words[0], words[1])
+            yield _on_card(words[0], words[1])
         elif name == b"key" and words and words[0] == b"(" + _SHADOWED:
             from scd.gcrypt.sexptext import parse_text  # the start can do without it
 
@@ -166,17 +166,17 @@ def _entries(text: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield name, value
 
 
-def _in_key(key: tuple[Parsed, ...]) -> Iterator[Place | PublicKey]:
+def _in_key(key: tuple[Parsed, ...]) -> Iterator[OnCard | PublicKey]:
     """`(shadowed-private-key (<algorithm> … (shadowed t1-v1 (<serial> <name> …))))`."""
     for algorithm in key[1:]:
         for entry in algorithm if isinstance(algorithm, tuple) else ():
             match entry:
                 case (b"shadowed", protocol, (bytes(serial), bytes(name), *_)) if protocol == _PROTOCOL:
-                    yield _place(serial.hex().encode(), name)
+                    yield _on_card(serial.hex().encode(), name)
     from scd.gcrypt.pubsexp import public_in  # the start can do without it
 
     yield public_in(key)
 
 
-def _place(serial: bytes, name: bytes) -> Place:
+def _on_card(serial: bytes, name: bytes) -> OnCard:
     return serial.decode("latin-1").upper(), name.decode("latin-1").upper()

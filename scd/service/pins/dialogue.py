@@ -27,7 +27,7 @@ MOST_PROMPTS = 3
 REMEMBERED_S = 300.0
 """How long a refused PIN is not sent again: by then a person, and no script, has thought better of it."""
 
-_Place = tuple[str, TokenId, PinKind]
+_WhichPin = tuple[str, TokenId, PinKind]
 
 
 class Asker(Protocol):
@@ -60,7 +60,7 @@ class Question:
     each: bool = False
 
     @property
-    def place(self) -> _Place:
+    def which(self) -> _WhichPin:
         return (self.card.module.name, self.card.token.id, self.kind)
 
 
@@ -108,7 +108,7 @@ class Dialogue:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._key = os.urandom(32)
-        self._refused: dict[_Place, _Refusal] = {}
+        self._refused: dict[_WhichPin, _Refusal] = {}
 
     def digest(self, pin: Pin) -> bytes:
         """Tells PINs apart without keeping them."""
@@ -116,12 +116,12 @@ class Dialogue:
 
     def is_refused(self, question: Question, pin: Pin, info: TokenInfo) -> bool:
         """Whether the token, which now shows `info`, refused this very PIN last."""
-        refusal = self._refused.get(question.place)
+        refusal = self._refused.get(question.which)
         if refusal is None:
             return False
         told = question.kind.tries(info) is not PinTries.FULL
         if self._clock() - refusal.at_s >= REMEMBERED_S or (refusal.counted and not told):
-            del self._refused[question.place]
+            del self._refused[question.which]
             return False
         refusal.counted = refusal.counted or told
         return refusal.digest == self.digest(pin)
@@ -132,7 +132,7 @@ class Dialogue:
         Returns what the token says of itself now, None where it says nothing.
         """
         card, kind = question.card, question.kind
-        refusal = self._refused[question.place] = _Refusal(digest, self._clock())
+        refusal = self._refused[question.which] = _Refusal(digest, self._clock())
         info: TokenInfo | None = None
         with contextlib.suppress(TokenError):
             info = await present(card)

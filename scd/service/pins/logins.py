@@ -12,20 +12,18 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from scd import tasks
-from scd.service.finding.catalogue import Card, CardKey
+from scd.service.finding.catalogue import Card, CardKey, Whereabouts
 from scd.service.pins.dialogue import Asker, Dialogue, Question, at_pinpad, present
 from scd.service.pins.pincache import PinCache
 from scd.service.pins.pinkinds import OFFICER, USER
 from scd.token.errors import PinIncorrect, PinLengthInvalid, PinNotSet, PinRequired, TokenError
-from scd.token.model import PinTries, TokenId, TokenInfo
+from scd.token.model import PinTries, TokenInfo
 from scd.token.secrets import Pin
 
 __all__ = ["Asker", "Logins", "require_user_pin"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-_Place = tuple[str, TokenId]
 
 
 class Logins:
@@ -35,8 +33,8 @@ class Logins:
         self.lease_s = lease_s
         self.cache = cache
         self.dialogue = Dialogue()
-        self._locks: dict[_Place, asyncio.Lock] = {}
-        self._timers: dict[_Place, asyncio.TimerHandle] = {}
+        self._locks: dict[Whereabouts, asyncio.Lock] = {}
+        self._timers: dict[Whereabouts, asyncio.TimerHandle] = {}
 
     async def log_in(self, card: Card, key: CardKey | None, purpose: str, ask: Asker) -> Pin | None:
         """Log in, unless it has been done meanwhile. Returns the accepted PIN, for an always-authenticate key's
@@ -60,7 +58,7 @@ class Logins:
 
     def turn(self, card: Card) -> asyncio.Lock:
         """One prompt at a time per token: whoever talks to the person about its PINs holds this."""
-        return self._locks.setdefault(_place(card), asyncio.Lock())
+        return self._locks.setdefault(card.whereabouts, asyncio.Lock())
 
     async def _accepted(self, card: Card, pin: Pin) -> Pin:
         await card.module.module.login(card.token.id, pin)
@@ -122,11 +120,11 @@ class Logins:
         return used, now
 
     def _start_lease(self, card: Card) -> None:
-        self._cancel_timer(_place(card))
+        self._cancel_timer(card.whereabouts)
         log.info("module=%s token=%s op=login result=ok", card.module.name, card.token.id.label)
         if self.lease_s:
             loop = asyncio.get_running_loop()
-            self._timers[_place(card)] = loop.call_later(self.lease_s, self._expire, card)
+            self._timers[card.whereabouts] = loop.call_later(self.lease_s, self._expire, card)
 
     def _expire(self, card: Card) -> None:
         tasks.start("logout", self.log_out(card))
@@ -138,7 +136,7 @@ class Logins:
 
     async def log_out(self, card: Card) -> None:
         """End the login; a token that cannot hear it has lost it anyway."""
-        self._cancel_timer(_place(card))
+        self._cancel_timer(card.whereabouts)
         try:
             await card.module.module.logout(card.token.id)
         except TokenError as error:
@@ -158,23 +156,19 @@ class Logins:
 
     def ended(self, card: Card) -> None:
         """Something else has ended the login."""
-        self._cancel_timer(_place(card))
+        self._cancel_timer(card.whereabouts)
 
     def forget(self, card: Card) -> None:
         """The token is gone: drop its timer and what is known of refused PINs."""
-        self._cancel_timer(_place(card))
+        self._cancel_timer(card.whereabouts)
         self.dialogue.forget(card, USER, OFFICER)
         if self.cache is not None:
             self.cache.renew()
 
-    def _cancel_timer(self, place: _Place) -> None:
-        timer = self._timers.pop(place, None)
+    def _cancel_timer(self, which: Whereabouts) -> None:
+        timer = self._timers.pop(which, None)
         if timer is not None:
             timer.cancel()
-
-
-def _place(card: Card) -> _Place:
-    return (card.module.name, card.token.id)
 
 
 def require_user_pin(info: TokenInfo) -> None:

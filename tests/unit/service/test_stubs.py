@@ -45,23 +45,23 @@ def write(home: Path, content: bytes, grip: str = GRIP) -> Stubs:
 
 
 def test_every_token_line_and_the_key_itself_are_read(home: Path) -> None:
-    assert write(home, EXTENDED).places(GRIP) == {(OLD, "P11.AABBCCDD01"), (NEW, "P11.1122334405")}
+    assert write(home, EXTENDED).on_cards(GRIP) == {(OLD, "P11.AABBCCDD01"), (NEW, "P11.1122334405")}
 
 
 def test_a_stub_without_token_lines_is_read(home: Path) -> None:
     only_key = EXTENDED[EXTENDED.index(b"Key:") :]
-    assert write(home, b"# a remark: not a name\nCreated: 20260101T000000\n" + only_key).places(GRIP) == {
+    assert write(home, b"# a remark: not a name\nCreated: 20260101T000000\n" + only_key).on_cards(GRIP) == {
         (OLD, "P11.AABBCCDD01")
     }
 
 
 def test_quoted_names_of_gnupg_pkcs11_scd_are_read(home: Path) -> None:
     text = f'Key: (shadowed-private-key (rsa (n #00#)(shadowed t1-v1 (#{OLD}# "SoftHSM\\\\x20v2/a/01"))))'
-    assert write(home, text.encode()).places(GRIP) == {(OLD, r"SOFTHSM\X20V2/A/01")}
+    assert write(home, text.encode()).on_cards(GRIP) == {(OLD, r"SOFTHSM\X20V2/A/01")}
 
 
 def test_the_canonical_form_is_read(home: Path) -> None:
-    assert write(home, shadowed(bytes.fromhex(OLD), b"OPENPGP.2")).places(GRIP) == {(OLD, "OPENPGP.2")}
+    assert write(home, shadowed(bytes.fromhex(OLD), b"OPENPGP.2")).on_cards(GRIP) == {(OLD, "OPENPGP.2")}
 
 
 @pytest.mark.parametrize(
@@ -81,18 +81,18 @@ def test_the_canonical_form_is_read(home: Path) -> None:
     ids=["empty", "short", "secret", "canonical secret", "tpm", "nothing", "cut", "canonical cut", "rubbish", "long"],
 )
 def test_what_is_no_stub_says_nothing(home: Path, content: bytes) -> None:
-    assert write(home, content).places(GRIP) == frozenset()
+    assert write(home, content).on_cards(GRIP) == frozenset()
 
 
 def test_a_token_line_counts_when_the_rest_is_broken(home: Path) -> None:
-    assert write(home, EXTENDED[:-20]).places(GRIP) == {(OLD, "P11.AABBCCDD01"), (NEW, "P11.1122334405")}
+    assert write(home, EXTENDED[:-20]).on_cards(GRIP) == {(OLD, "P11.AABBCCDD01"), (NEW, "P11.1122334405")}
 
 
 def test_no_file_no_home_no_regular_file(home: Path) -> None:
-    assert Stubs(str(home)).places(GRIP) == frozenset()
-    assert Stubs(None).places(GRIP) == frozenset()
+    assert Stubs(str(home)).on_cards(GRIP) == frozenset()
+    assert Stubs(None).on_cards(GRIP) == frozenset()
     os.mkfifo(home / FOLDER / f"{GRIP}.key")
-    assert Stubs(str(home)).places(GRIP) == frozenset()
+    assert Stubs(str(home)).on_cards(GRIP) == frozenset()
 
 
 def test_the_card_with_a_key_of_the_absent_one_stands_in(home: Path) -> None:
