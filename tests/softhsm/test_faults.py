@@ -160,3 +160,10 @@ def test_power_lost_while_a_key_is_moved_costs_no_other_key(ending: Callable[[st
     own.login("work")
     assert own.sign(KeyAddress(own.token("work"), PLACE, old), bytes(32))
     assert all(one.reason for one in own.objects("work").skipped)
+
+
+def test_a_full_disk_that_takes_no_other_id_is_told(ending: Callable[[str], Subject]) -> None:
+    """SoftHSM 2.6.1 loses the key itself there, and says CKR_OK: the one it replaces must not have gone before."""
+    own = ending("full at 0")
+    with pytest.raises(TokenFailure, match=r"has not kept the CKA_ID AA01; it may be full"):
+        own.run(own.module.move_key(own.address("work", "work-p256"), PLACE))

@@ -6,6 +6,7 @@ recorded, and only then an old key goes, and that only when somebody had put it 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -21,7 +22,15 @@ from scd.service.kept.labels import key_label
 from scd.service.operations import Service
 from scd.service.pins.logins import Asker
 from scd.service.writing.targets import Target
-from scd.token.errors import KeyExists, NotSupported, TokenError, TokenFailure, Unfinished, UnsupportedAlgorithm
+from scd.token.errors import (
+    KeyExists,
+    KeyNotFound,
+    NotSupported,
+    TokenError,
+    TokenFailure,
+    Unfinished,
+    UnsupportedAlgorithm,
+)
 from scd.token.port import GenerateRequest, ImportRequest, KeyAddress
 
 log = logging.getLogger(__name__)
@@ -248,7 +257,8 @@ class NewKeys:
     async def _taken_back(new: CardKey, where: str, error: TokenError) -> None:
         """Destroy the new key, because of the error. Raises Unfinished if it stays."""
         try:
-            await new.card.module.module.destroy_key(new.address)
+            with contextlib.suppress(KeyNotFound):  # SoftHSM 2.6.1 on a full disk has lost it already
+                await new.card.module.module.destroy_key(new.address)
         except TokenError:
             raise Unfinished(f"the new key is on the token as {new.keyref}, {where}: {error}") from error
 
