@@ -54,8 +54,8 @@ class _Incoming:
         finally:
             self._reading = None
 
-    def close(self) -> None:
-        """Wait no more; the descriptor may be closed."""
+    def _stop_watching(self) -> None:
+        """The descriptor may be closed, or stay unread."""
         if self._watched:
             self._watched = False
             self._loop.remove_reader(self._descriptor)
@@ -72,7 +72,7 @@ class _Incoming:
     def _came(self) -> None:
         """The octets are taken here: until then the loop says again and again that they are there."""
         if self._reading is None or self._reading.done():
-            self.close()
+            self._stop_watching()
             return
         with contextlib.suppress(BlockingIOError):
             self._reading.set_result(self._taken())
@@ -103,7 +103,7 @@ class SocketTransport(_Incoming):
             await self._loop.sock_sendall(self._sock, octets[sent:])
 
     def close(self) -> None:
-        super().close()
+        self._stop_watching()
         self._sock.close()
 
 
@@ -135,7 +135,7 @@ class StdioTransport(_Incoming):
 
     def close(self) -> None:
         """Hang up: whoever waits for our end of the pipe need not wait for the workers. The descriptors stay taken."""
-        super().close()
+        self._stop_watching()
         if self._sock is not None:
             self._sock.close()
         with contextlib.suppress(OSError):  # too many open files: they are closed when the process ends

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, utils, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pkcs11 import Mechanism as M
 
@@ -45,7 +45,9 @@ def test_a_longer_hash_is_cut_to_the_order() -> None:
 @given(st.integers(0, 2**256 - 1), st.integers(0, 2**256 - 1))
 def test_der_signatures_are_padded_in_both_halves(r: int, s: int) -> None:
     raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
-    assert raw_signature(utils.encode_dss_signature(r, s), 32) == raw
+    encoded = utils.encode_dss_signature(r, s)
+    assume(len(encoded) != len(raw))  # it takes six zero octets in r and s: once in 2^48, and then it does not verify
+    assert raw_signature(encoded, 32) == raw
     assert raw_signature(raw, 32) == raw
 
 
