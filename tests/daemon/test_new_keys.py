@@ -10,12 +10,11 @@ import pytest
 
 from scd.daemon.daemon import Daemon
 from scd.gcrypt.fingerprint import fingerprint
-from scd.service.finding.places import ENCRYPT, SIGN, Role
 from scd.token.errors import TokenFailure, TokenRemoved
 from tests.daemon.memory import Answer, Client, service_over, with_client
 from tests.fakes.fake_module import FakeModule, Op
 from tests.fakes.fake_token import FakeToken, empty_token, fixture_key, work_token
-from tests.fakes.keys import private_key, public_of
+from tests.fakes.keys import public_of
 
 EACCES, EEXIST, ENOSPC = 32769, 32803, 32859
 UNSUPPORTED_ALGORITHM, CANCELED, ASS_PARAMETER, INV_ID, INV_DATA, INV_TIME = 84, 99, 280, 118, 79, 161
@@ -376,45 +375,3 @@ def test_a_token_that_goes_meanwhile() -> None:
     async def _(client: Client) -> None:
         module.fail_next(Op.GENERATE, TokenRemoved("gone"))
         assert (await with_pin(client, f"GENKEY {EC} 1")).code == 110
-
-
-def test_a_configured_place_answers_with_its_key_and_changes_nothing() -> None:
-    token = work_token()
-    signing = public_of(private_key("work-rsa2048"))
-    roles: dict[Role, bytes] = {SIGN: signing.keygrip}
-
-    async def body(client: Client) -> None:
-        before, data = grips(token), dict(token.data)
-        first = await client.ask("GENKEY --timestamp=20261122T053646 --force 1")
-        again = await client.ask("GENKEY --timestamp=20261123T000000 --force 1")
-        assert (first.code, first.asked) == (0, [])
-        # the certificate's notBefore, and so the same fingerprint each time
-        assert first.status("KEY-CREATED-AT") == again.status("KEY-CREATED-AT") == ["1704067200"]
-        assert first.status("KEY-FPR") == again.status("KEY-FPR")
-        assert (grips(token), token.data) == (before, data)
-        assert (await client.ask("GETATTR KEY-FPR")).status("KEY-FPR") == [f"1 {first.status('KEY-FPR')[0]}"]
-
-    run(Daemon(service_over(FakeModule(token), roles=roles), deny_admin=True), body)
-
-
-def test_the_time_of_a_configured_key_without_certificate_is_the_first_one_said() -> None:
-    token = work_token()
-    roles: dict[Role, bytes] = {ENCRYPT: public_of(private_key("work-p256-ecdh")).keygrip}
-
-    async def body(client: Client) -> None:
-        first = await client.ask("GENKEY --timestamp=20261122T053646 --force 2")
-        again = await client.ask("GENKEY --timestamp=20261123T000000 --force 2")
-        assert first.status("KEY-CREATED-AT") == again.status("KEY-CREATED-AT") == ["1795325806"]
-
-    run(Daemon(service_over(FakeModule(token), roles=roles)), body)
-
-
-def test_a_configured_key_has_its_fingerprint_at_once() -> None:
-    token = work_token()
-    roles: dict[Role, bytes] = {ENCRYPT: public_of(private_key("work-p256-ecdh")).keygrip}
-
-    async def body(client: Client) -> None:
-        [made] = (await client.ask("GENKEY --timestamp=20261122T053646 --force 2")).status("KEY-FPR")
-        assert (await client.ask("GETATTR KEY-FPR")).status("KEY-FPR") == [f"2 {made}"]
-
-    run(Daemon(service_over(FakeModule(token), roles=roles)), body)
